@@ -1,0 +1,96 @@
+package connectors
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/internal/operation"
+)
+
+// MemoryName is the connector that every namespace has: what Tocsin itself remembers.
+const MemoryName = "memory"
+
+// Factory makes a connector of one type from its configuration.
+type Factory func(ctx context.Context, spec *v1alpha1.Connector) (Connector, error)
+
+// Factories holds a factory for each type. Registration is explicit: see cmd/tocsin.
+type Factories map[v1alpha1.ConnectorType]Factory
+
+// Registry holds the connectors that are ready, by namespace and name.
+type Registry struct {
+	mu     sync.RWMutex
+	ready  map[string]map[string]Connector
+	memory Asker
+}
+
+// NewRegistry returns a registry that offers memory in every namespace.
+func NewRegistry(memory Asker) *Registry {
+	return &Registry{ready: map[string]map[string]Connector{}, memory: memory}
+}
+
+// Set makes a connector available.
+func (r *Registry) Set(namespace, name string, c Connector) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ready[namespace] == nil {
+		r.ready[namespace] = map[string]Connector{}
+	}
+	r.ready[namespace][name] = c
+}
+
+// Delete makes a connector unavailable.
+func (r *Registry) Delete(namespace, name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.ready[namespace], name)
+}
+
+// Get returns a connector that is ready, or an error that lists those that are.
+func (r *Registry) Get(namespace, name string) (Connector, error) {
+	if name == MemoryName {
+		return r.memory, nil
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if c, ok := r.ready[namespace][name]; ok {
+		return c, nil
+	}
+	known := append(slices.Sorted(maps.Keys(r.ready[namespace])), MemoryName)
+	return nil, fmt.Errorf("%w: no connector %q is ready in namespace %s; ready are %v", ErrUnsupported, name, namespace, known)
+}
+
+// Find returns an operation of a connector, or an error that lists those that exist.
+func Find(c Connector, name string) (operation.Operation, error) {
+	var known []string
+	for _, o := range c.Operations() {
+		if o.Name == name {
+			return o, nil
+		}
+		if !o.InverseOnly {
+			known = append(known, o.Name)
+		}
+	}
+	return operation.Operation{}, fmt.Errorf("%w: %q; it offers %v", ErrUnsupported, name, known)
+}
+
+// Catalog returns the operations of one namespace, to check playbooks against.
+func (r *Registry) Catalog(namespace string) operation.Catalog {
+	return catalog{registry: r, namespace: namespace}
+}
+
+type catalog struct {
+	registry  *Registry
+	namespace string
+}
+
+func (c catalog) Operation(connector, name string) (operation.Operation, error) {
+	found, err := c.registry.Get(c.namespace, connector)
+	if err != nil {
+		return operation.Operation{}, err
+	}
+	return Find(found, name)
+}
