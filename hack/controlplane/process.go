@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-const stopGrace = 20 * time.Second
+// An API server whose audit webhook is gone would retry for longer than anybody waits.
+const stopGrace = 5 * time.Second
 
 // process is a program of the control plane that outlives this command.
 type process struct {

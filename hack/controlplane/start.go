@@ -171,7 +171,8 @@ func (p *plane) apiServerArgs() []string {
 	args := []string{
 		"--etcd-servers=" + p.etcdURL(),
 		"--bind-address=127.0.0.1",
-		"--advertise-address=127.0.0.1",
+		// It listens on loopback only, which cannot be an endpoint of the Service "kubernetes".
+		"--endpoint-reconciler-type=none",
 		fmt.Sprintf("--secure-port=%d", p.ports.api),
 		"--tls-cert-file=" + p.pki.cert(apiServer),
 		"--tls-private-key-file=" + p.pki.key(apiServer),
