@@ -18,6 +18,9 @@ var (
 	// GroupVersion identifies this version of the API.
 	GroupVersion = schema.GroupVersion{Group: Group, Version: "v1alpha1"}
 
+	// SchemeGroupVersion is the name under which generated apply configurations look for it.
+	SchemeGroupVersion = GroupVersion
+
 	schemeBuilder = runtime.NewSchemeBuilder(addKnownTypes)
 
 	// AddToScheme adds every kind of this package to a scheme.
