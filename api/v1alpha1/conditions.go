@@ -96,6 +96,7 @@ const (
 	ReasonSelfApproval      = "SelfApproval"
 	ReasonDuplicate         = "Duplicate"
 	ReasonTierTooLow        = "TierTooLow"
+	ReasonClockSkew         = "ClockSkew"
 	ReasonAdmissionUnproven = "AdmissionUnproven"
 	ReasonNotAwaited        = "NotAwaited"
 )
