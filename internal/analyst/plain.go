@@ -1,0 +1,59 @@
+package analyst
+
+import (
+	"strings"
+	"unicode"
+)
+
+// Plain makes text that an attacker may have written safe to show in one line:
+// line breaks and other white space become single spaces, characters that are not
+// visible or that reorder what is shown become U+FFFD, and at most limit characters remain.
+func Plain(text string, limit int) string {
+	var b strings.Builder
+	n, space := 0, false
+	for _, r := range text {
+		if unicode.IsSpace(r) {
+			space = n > 0
+			continue
+		}
+		if !unicode.IsGraphic(r) {
+			r = unicode.ReplacementChar
+		}
+		width := 1
+		if space {
+			width = 2
+		}
+		if n+width > limit {
+			return cut(b.String(), limit)
+		}
+		if space {
+			b.WriteByte(' ')
+		}
+		b.WriteRune(r)
+		n, space = n+width, false
+	}
+	return b.String()
+}
+
+// cut ends text with an ellipsis in place of what does not fit.
+func cut(text string, limit int) string {
+	runes := []rune(text)
+	if limit <= 0 {
+		return ""
+	}
+	if len(runes) >= limit {
+		runes = runes[:limit-1]
+	}
+	return strings.TrimRight(string(runes), " ") + "…"
+}
+
+// quote marks text as somebody else's words.
+func quote(text string, limit int) string {
+	text = strings.Map(func(r rune) rune {
+		if r == '“' || r == '”' || r == '"' {
+			return '\''
+		}
+		return r
+	}, text)
+	return "“" + Plain(text, limit) + "”"
+}

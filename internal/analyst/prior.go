@@ -1,0 +1,78 @@
+package analyst
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+)
+
+// RuleHistory is how humans graded the earlier cases of one rule.
+type RuleHistory struct {
+	Rule string
+	// Severity that the rule states.
+	Severity v1alpha1.Severity
+	// Attacks are the graded cases that were TruePositive.
+	Attacks int64
+	// Graded are all graded cases but the Undetermined ones.
+	Graded int64
+}
+
+// pseudoCases is how many graded cases the severity's own prior is worth.
+const pseudoCases = 2
+
+// severityPrior in centibans, for a rule of which nothing is known.
+var severityPrior = map[v1alpha1.Severity]int32{
+	v1alpha1.SeverityInformational: -120,
+	v1alpha1.SeverityLow:           -100,
+	v1alpha1.SeverityMedium:        -70,
+	v1alpha1.SeverityHigh:          -40,
+	v1alpha1.SeverityCritical:      0,
+	v1alpha1.SeverityFatal:         30,
+}
+
+// Prior is the log-odds in centibans, before any evidence, that alerts of these
+// rules are an attack, and where it comes from. The most suspicious rule counts.
+//
+// A rule's prior is the mean of a Beta posterior (Gelman et al., Bayesian Data
+// Analysis, 3rd ed., section 2.4): with m the probability that the severity
+// alone stands for, the prior is Beta(2m, 2(1-m)); after a attacks in n graded
+// cases the mean is (a+2m)/(n+2). Without history that is m itself. The result is
+// capped like a finding, so that no history alone outweighs two strong findings.
+func Prior(rules []RuleHistory) (int32, string) {
+	if len(rules) == 0 {
+		return severityPrior[v1alpha1.SeverityMedium], "no rule is known: as for severity Medium"
+	}
+	best, reason := rules[0].prior()
+	for _, r := range rules[1:] {
+		if p, why := r.prior(); p > best {
+			best, reason = p, why
+		}
+	}
+	return best, reason
+}
+
+func (r RuleHistory) prior() (int32, string) {
+	base, known := severityPrior[r.Severity]
+	if !known {
+		base = severityPrior[v1alpha1.SeverityMedium]
+	}
+	if r.Graded <= 0 {
+		return base, fmt.Sprintf("no graded case of rule %s: by severity %s", quote(r.Rule, 128), r.Severity)
+	}
+	m := probability(base)
+	attacks := float64(min(max(r.Attacks, 0), r.Graded))
+	mean := (attacks + pseudoCases*m) / (float64(r.Graded) + pseudoCases)
+	centibans := int32(math.Round(100 * math.Log10(mean/(1-mean))))
+	return capped(centibans), fmt.Sprintf("%d of %d graded cases of rule %s were attacks", int64(attacks), r.Graded, quote(r.Rule, 128))
+}
+
+// probability of log-odds in centibans: the logistic function.
+func probability(centibans int32) float64 {
+	return 1 / (1 + math.Pow(10, -float64(centibans)/100))
+}
+
+// permille of log-odds in centibans. It never says certain: 1 to 999.
+func permille(centibans int32) int32 {
+	return min(max(int32(math.Round(1000*probability(centibans))), 1), 999)
+}
