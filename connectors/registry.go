@@ -24,11 +24,11 @@ type Factories map[v1alpha1.ConnectorType]Factory
 type Registry struct {
 	mu     sync.RWMutex
 	ready  map[string]map[string]Connector
-	memory Asker
+	memory func(namespace string) Asker
 }
 
-// NewRegistry returns a registry that offers memory in every namespace.
-func NewRegistry(memory Asker) *Registry {
+// NewRegistry returns a registry that offers memory in every namespace; memory makes it for one.
+func NewRegistry(memory func(namespace string) Asker) *Registry {
 	return &Registry{ready: map[string]map[string]Connector{}, memory: memory}
 }
 
@@ -52,7 +52,7 @@ func (r *Registry) Delete(namespace, name string) {
 // Get returns a connector that is ready, or an error that lists those that are.
 func (r *Registry) Get(namespace, name string) (Connector, error) {
 	if name == MemoryName {
-		return r.memory, nil
+		return r.memory(namespace), nil
 	}
 	r.mu.RLock()
 	defer r.mu.RUnlock()
