@@ -1,0 +1,67 @@
+package detect
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/internal/auditevent"
+)
+
+// RunTests runs the rule's own tests as the engine would, but with every exception
+// in force, so that a test means the same tomorrow. The error says of each test that
+// failed what happened.
+func (r *Rule) RunTests() error {
+	var failed []error
+	for _, t := range r.spec.Tests {
+		if err := r.runTest(t); err != nil {
+			failed = append(failed, fmt.Errorf("spec.tests[%s]: %w", t.Name, err))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+func (r *Rule) runTest(t v1alpha1.DetectionTest) error {
+	var raw map[string]any
+	if err := json.Unmarshal(t.Event.Raw, &raw); err != nil {
+		return fmt.Errorf("event: must be a JSON object: %w", err)
+	}
+	event := auditevent.Read(raw)
+	why := r.looksAt(event)
+	matched := why == ""
+	if matched {
+		vars := map[string]any{"event": auditevent.View(raw, event)}
+		var err error
+		if matched, err = r.match(vars, func(time.Time) bool { return true }); err != nil {
+			return err
+		}
+		why = "spec.when is false or an exception applies"
+		if matched {
+			if _, err := r.alert(event, vars); err != nil {
+				return err
+			}
+		}
+	}
+	switch {
+	case matched && t.Expect == v1alpha1.ExpectNoMatch:
+		return errors.New("expected NoMatch, but the rule matches")
+	case !matched && t.Expect == v1alpha1.ExpectMatch:
+		return fmt.Errorf("expected Match, but %s", why)
+	}
+	return nil
+}
+
+// looksAt returns why the rule does not look at the event, or nothing if it does.
+func (r *Rule) looksAt(e auditevent.Event) string {
+	switch {
+	case !e.Answered():
+		return fmt.Sprintf("the event's stage is %q, and only answered requests are looked at", e.Stage)
+	case !covers(r.spec.Verbs, e.Verb):
+		return fmt.Sprintf("the event's verb %q is not in spec.verbs", e.Verb)
+	case !covers(r.spec.Resources, e.Object.Path()):
+		return fmt.Sprintf("the event's resource %q is not in spec.resources", e.Object.Path())
+	}
+	return ""
+}
