@@ -113,6 +113,13 @@ const (
 	EntityKubernetesObject EntityType = "KubernetesObject"
 )
 
+// EntityTypes lists every entity type.
+var EntityTypes = []EntityType{
+	EntityPod, EntityWorkload, EntityServiceAccount, EntityNode, EntityNamespace, EntityUser, EntityGroup,
+	EntityIP, EntityDomain, EntityURL, EntityProcess, EntityFile, EntityFileHash, EntityContainerImage,
+	EntityCloudResource, EntityHost, EntityKubernetesObject,
+}
+
 // EntityRole is the part an entity plays in an alert.
 // +kubebuilder:validation:Enum=Actor;Target;Related
 type EntityRole string

@@ -1,0 +1,90 @@
+// Package decode turns the bodies of senders into alerts and raw events. It is
+// pure, and whatever a body holds, the alerts fit the schema of the Alert kind.
+package decode
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+)
+
+// Batch is what one body holds.
+type Batch struct {
+	// Alerts have neither source nor fingerprint yet.
+	Alerts []v1alpha1.AlertSpec
+	// Events are raw events for detection.
+	Events []Event
+	// Failures are the parts that are neither.
+	Failures []Failure
+}
+
+// Event is one raw event as detection rules see it: plain JSON values.
+type Event struct {
+	Object map[string]any
+	At     time.Time
+	// Raw is the event's JSON.
+	Raw []byte
+}
+
+// Failure is a part of a body that could not be decoded. Body is that part.
+type Failure struct {
+	Body  []byte
+	Class Class
+	Err   error
+}
+
+// Class tells failures apart for counting.
+type Class string
+
+const (
+	// ClassFormat: the event is not of the format that the AlertSource states.
+	ClassFormat Class = "format"
+	// ClassMapping: an expression of spec.mapping failed on the event.
+	ClassMapping Class = "mapping"
+)
+
+// Decoder decodes the redacted bodies of one AlertSource.
+type Decoder interface {
+	// Decode never fails as a whole: what is wrong is among the failures. Received
+	// stands in where an event has no time, or one that cannot be.
+	Decode(body []byte, received time.Time) Batch
+}
+
+// New returns the decoder of an AlertSource. The error names each field that is wrong.
+func New(spec *v1alpha1.AlertSourceSpec) (Decoder, error) {
+	switch spec.Format {
+	case v1alpha1.FormatFalco:
+		return falco{}, nil
+	case v1alpha1.FormatKubernetesAudit:
+		return audit{}, nil
+	case v1alpha1.FormatGeneric:
+		if spec.Mapping == nil {
+			return nil, errors.New("spec.mapping: must be set for format Generic")
+		}
+		return newMapping(spec.Mapping)
+	}
+	return nil, fmt.Errorf("spec.format: %q: expected Falco, KubernetesAudit or Generic", spec.Format)
+}
+
+// Digest is the hex SHA-256 of an event's JSON.
+func Digest(raw []byte) string {
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:])
+}
+
+func whole(body []byte, err error) Batch {
+	return Batch{Failures: []Failure{{Body: body, Class: ClassFormat, Err: err}}}
+}
+
+// unmarshal keeps numbers as they were written.
+func unmarshal(data []byte, into any) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	return d.Decode(into)
+}

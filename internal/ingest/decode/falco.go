@@ -1,0 +1,185 @@
+package decode
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+)
+
+// falco decodes what Falco's http_output and falcosidekick's webhook output send:
+// one event, or a list of them.
+type falco struct{}
+
+// falcoEvent has the fields that both send. Fields of output_fields may be null.
+type falcoEvent struct {
+	UUID     string         `json:"uuid"`
+	Time     string         `json:"time"`
+	Rule     string         `json:"rule"`
+	Priority string         `json:"priority"`
+	Output   string         `json:"output"`
+	Source   string         `json:"source"`
+	Hostname string         `json:"hostname"`
+	Tags     []string       `json:"tags"`
+	Fields   map[string]any `json:"output_fields"`
+}
+
+func (falco) Decode(body []byte, received time.Time) Batch {
+	items := []json.RawMessage{body}
+	if bytes.HasPrefix(bytes.TrimSpace(body), []byte("[")) {
+		if err := json.Unmarshal(body, &items); err != nil {
+			return whole(body, fmt.Errorf("list of Falco events: %w", err))
+		}
+	}
+	var batch Batch
+	for _, item := range items {
+		spec, err := falcoAlert(item, received)
+		if err != nil {
+			batch.Failures = append(batch.Failures, Failure{Body: item, Class: ClassFormat, Err: err})
+			continue
+		}
+		batch.Alerts = append(batch.Alerts, spec)
+	}
+	return batch
+}
+
+func falcoAlert(raw []byte, received time.Time) (v1alpha1.AlertSpec, error) {
+	var e falcoEvent
+	if err := unmarshal(raw, &e); err != nil {
+		return v1alpha1.AlertSpec{}, fmt.Errorf("Falco event: %w", err)
+	}
+	if strings.TrimSpace(e.Rule) == "" {
+		return v1alpha1.AlertSpec{}, errors.New("Falco event: rule: must be set; is json_output enabled in Falco?")
+	}
+	at, _ := time.Parse(time.RFC3339Nano, e.Time)
+	spec := v1alpha1.AlertSpec{
+		Rule: e.Rule, Title: falcoTitle(e.Output), Severity: falcoSeverity(e.Priority),
+		Techniques: tagged(e.Tags), Entities: e.entities(), Attributes: e.attributes(),
+		RawDigest: Digest(raw), FirstSeen: metav1.NewMicroTime(at),
+	}
+	Bound(&spec, received)
+	return spec, nil
+}
+
+var (
+	// Falco begins its output with the time and the priority, and ends it with fields that are attributes here.
+	falcoPrefix = regexp.MustCompile(`^[0-9T:.+Z-]{8,40}: (?:Emergency|Alert|Critical|Error|Warning|Notice|Informational|Info|Debug) `)
+	falcoFields = regexp.MustCompile(` (?:\||\((?:[\w.]+=)).*$`)
+)
+
+func falcoTitle(output string) string {
+	first, _, _ := strings.Cut(strings.TrimSpace(output), "\n")
+	return falcoFields.ReplaceAllString(falcoPrefix.ReplaceAllString(first, ""), "")
+}
+
+func falcoSeverity(priority string) v1alpha1.Severity {
+	switch strings.ToLower(priority) {
+	case "emergency":
+		return v1alpha1.SeverityFatal
+	case "alert", "critical":
+		return v1alpha1.SeverityCritical
+	case "error":
+		return v1alpha1.SeverityHigh
+	case "notice":
+		return v1alpha1.SeverityLow
+	case "informational", "info", "debug":
+		return v1alpha1.SeverityInformational
+	}
+	return v1alpha1.SeverityMedium
+}
+
+func tagged(tags []string) []v1alpha1.Technique {
+	var found []v1alpha1.Technique
+	for _, tag := range tags {
+		found = append(found, v1alpha1.Technique(strings.ToUpper(tag)))
+	}
+	return found // Bound leaves out the tags that are no techniques.
+}
+
+// field is empty where Falco knows nothing.
+func (e *falcoEvent) field(name string) string {
+	switch v := e.Fields[name].(type) {
+	case string:
+		if v != "<NA>" && v != "null" {
+			return v
+		}
+	case json.Number:
+		return v.String()
+	case bool:
+		return fmt.Sprint(v)
+	case []any, map[string]any:
+		if nested, err := json.Marshal(v); err == nil {
+			return string(nested)
+		}
+	}
+	return ""
+}
+
+// entities names the pod as the actor; for an event outside of pods, the node.
+func (e *falcoEvent) entities() []v1alpha1.Entity {
+	var found []v1alpha1.Entity
+	add := func(t v1alpha1.EntityType, role v1alpha1.EntityRole, value string) {
+		if value != "" {
+			found = append(found, v1alpha1.Entity{Type: t, Role: role, Value: value})
+		}
+	}
+	nodeRole := v1alpha1.RoleActor
+	if pod := e.pod(); pod != "" {
+		add(v1alpha1.EntityPod, v1alpha1.RoleActor, pod)
+		nodeRole = v1alpha1.RoleRelated
+	}
+	add(v1alpha1.EntityNode, nodeRole, e.node())
+	add(v1alpha1.EntityContainerImage, v1alpha1.RoleRelated, e.image())
+	process := e.field("proc.exepath")
+	if process == "" {
+		process = e.field("proc.name")
+	}
+	add(v1alpha1.EntityProcess, v1alpha1.RoleRelated, process)
+	add(v1alpha1.EntityUser, v1alpha1.RoleRelated, e.field("user.name"))
+	for _, name := range []string{"fd.rip", "fd.sip"} {
+		if address, err := netip.ParseAddr(e.field(name)); err == nil {
+			add(v1alpha1.EntityIP, v1alpha1.RoleRelated, address.Unmap().WithZone("").String())
+		}
+	}
+	return found
+}
+
+func (e *falcoEvent) pod() string {
+	namespace, name := e.field("k8s.ns.name"), e.field("k8s.pod.name")
+	if len(validation.IsDNS1123Label(namespace)) > 0 || len(validation.IsDNS1123Subdomain(name)) > 0 {
+		return ""
+	}
+	return namespace + "/" + name
+}
+
+func (e *falcoEvent) node() string {
+	if node := e.field("k8s.node.name"); node != "" {
+		return node
+	}
+	return e.Hostname
+}
+
+func (e *falcoEvent) image() string {
+	image := e.field("container.image.repository")
+	if tag := e.field("container.image.tag"); image != "" && tag != "" {
+		image += ":" + tag
+	}
+	return image
+}
+
+func (e *falcoEvent) attributes() map[string]string {
+	found := map[string]string{"output": e.Output, "falco.source": e.Source, "uuid": e.UUID}
+	for name := range e.Fields {
+		found[name] = e.field(name)
+	}
+	return found
+}
