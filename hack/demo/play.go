@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+)
+
+// play is the story: who is in it and what happened so far.
+type play struct {
+	*stage
+	kills int
+
+	ownCluster bool
+	operator   *operator
+	admin      client.Client
+	webToken   string // bearer token of the Falco source
+
+	victim   string // pod whose token is stolen
+	attack   *v1alpha1.Investigation
+	contain  map[string]*v1alpha1.ResponseAction // by operation
+	isolated string                              // name of the isolation
+}
+
+// perform plays every scene; the first that does not go as it must ends the demo.
+func (p *play) perform(ctx context.Context) error {
+	scenes := []struct {
+		title string
+		play  func(context.Context) error
+	}{
+		{"A Kubernetes API server, with audit events sent to Tocsin", p.raiseCluster},
+		{"Install Tocsin, and a tenant with its rules, playbooks and policies", p.install},
+		{"Start the operator, as its own ServiceAccount", p.startOperator},
+		{"A web shop, a GitOps controller, and two people on call", p.castRoles},
+		{"The attack: the token of the shop's pod is stolen. Beside it, an ordinary rollout", p.act},
+		{"What Tocsin makes of the attack", p.investigated},
+		{"Containment: what may run at once, what waits for whom", p.contained},
+		{"The benign twin closed by itself, with its reasons", p.twinClosed},
+		{"One action is taken back", p.undone},
+		{"The log proves all of it", p.proven},
+	}
+	for _, scene := range scenes {
+		p.chapter("%s", scene.title)
+		if err := scene.play(ctx); err != nil {
+			return fmt.Errorf("%s: %w", scene.title, err)
+		}
+	}
+	return nil
+}
+
+func (p *play) tearDown() {
+	if p.operator != nil {
+		if err := p.operator.stop(); err != nil {
+			p.say("stop the operator: %v", err)
+		}
+	}
+	if p.ownCluster {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if _, err := p.goRun(ctx, "run", ".", "stop", "--dir", p.file("cluster")); err != nil {
+			p.say("stop the cluster: %v", err)
+		}
+	}
+}
+
+func (p *play) lookAround(context.Context) {
+	p.chapter("It all runs on (KEEP=1). To look around")
+	fmt.Fprintf(p.out, `  export PATH=%s
+  export KUBECONFIG=%s        # or alice.kubeconfig, bob.kubeconfig
+  kubectl -n soc get soc
+  kubectl soc -n soc cases
+  kubectl soc -n soc case %s
+The operator's log is %s. The next make demo stops all of it first; so does
+  kill %d; go -C hack/controlplane run . stop --dir %s
+`, p.path, p.kubeconfig("admin"), p.attack.Name, p.file("operator.log"), p.operator.cmd.Process.Pid, p.file("cluster"))
+}
+
+// connect makes a client with the rights of an administrator, to look at what came out.
+func (p *play) connect() error {
+	config, err := clientcmd.BuildConfigFromFlags("", p.kubeconfig("admin"))
+	if err != nil {
+		return err
+	}
+	config.QPS = -1
+	scheme, err := newScheme()
+	if err != nil {
+		return err
+	}
+	p.admin, err = client.New(config, client.Options{Scheme: scheme})
+	return err
+}
+
+// together runs functions side by side and returns the errors of all.
+func together(ctx context.Context, functions ...func(context.Context) error) error {
+	errs := make([]error, len(functions))
+	var group sync.WaitGroup
+	for i, f := range functions {
+		group.Go(func() { errs[i] = f(ctx) })
+	}
+	group.Wait()
+	return errors.Join(errs...)
+}
+
+func writeSecretFile(path, value string) error { return os.WriteFile(path, []byte(value), 0o600) }

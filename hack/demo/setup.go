@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+)
+
+func newScheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	if err := clientgoscheme.AddToScheme(scheme); err != nil {
+		return nil, err
+	}
+	return scheme, v1alpha1.AddToScheme(scheme)
+}
+
+// raiseCluster starts a control plane, or takes the one it was given.
+func (p *play) raiseCluster(ctx context.Context) error {
+	ingest, err := freeAddress()
+	if err != nil {
+		return err
+	}
+	health, err := freeAddress()
+	if err != nil {
+		return err
+	}
+	p.operator = &operator{stage: p.stage, ingest: ingest, health: health}
+	p.webToken = rand.Text()
+	auditToken, url := rand.Text(), "http://"+ingest+"/v1/sources/soc/audit"
+	if err := writeSecretFile(p.file("audit.token"), auditToken); err != nil {
+		return err
+	}
+	if given := os.Getenv("KUBECONFIG"); given != "" {
+		return p.useCluster(given, url)
+	}
+	p.ownCluster = true
+	p.say("go -C hack/controlplane run . start --audit-webhook-url %s ...", url)
+	_, err = p.goRun(ctx, "run", ".", "start", "--dir", p.file("cluster"), "--controller-manager",
+		"--audit-webhook-url", url, "--audit-webhook-token-file", p.file("audit.token"))
+	if err != nil {
+		return err
+	}
+	if err := copyFile(p.file("cluster/admin.kubeconfig"), p.kubeconfig("admin")); err != nil {
+		return err
+	}
+	if err := p.connect(); err != nil {
+		return err
+	}
+	_, err = p.run(ctx, "admin", "kubectl", "version")
+	return err
+}
+
+func (p *play) useCluster(given, url string) error {
+	p.say("KUBECONFIG=%s: its API server must send audit events to %s with the bearer token in %s", given, url, p.file("audit.token"))
+	if err := copyFile(given, p.kubeconfig("admin")); err != nil {
+		return err
+	}
+	return p.connect()
+}
+
+// install applies the same objects as config/default, but for the Deployment: the operator runs on this machine.
+func (p *play) install(ctx context.Context) error {
+	err := p.commands(ctx, "admin", [][]string{
+		{"kubectl", "apply", "--server-side", "-f", "config/manager/namespace.yaml"},
+		{"kubectl", "apply", "--server-side", "-k", "config/crd"},
+		{"kubectl", "apply", "--server-side", "-k", "config/rbac"},
+		{"kubectl", "apply", "--server-side", "-k", "config/admission"},
+		{"kubectl", "wait", "--for=condition=Established", "crd", "-l", "app.kubernetes.io/part-of=tocsin", "--timeout=30s"},
+		{"kubectl", "create", "namespace", "soc"},
+		{"kubectl", "-n", "soc", "create", "secret", "generic", "falco-token", "--from-literal=token=" + p.webToken},
+		{"kubectl", "-n", "soc", "create", "secret", "generic", "audit-token", "--from-file=token=" + p.file("audit.token")},
+		{"kubectl", "apply", "--server-side", "-k", "hack/demo/tenant"},
+		{"kubectl", "apply", "--server-side", "-f", "hack/demo/manifests/connector.yaml"},
+	})
+	return err
+}
+
+func (p *play) startOperator(ctx context.Context) error {
+	if err := p.identity(ctx, "operator", "tocsin-system", "tocsin"); err != nil {
+		return err
+	}
+	p.say("bin/tocsin --data-dir=%s --ingest-bind-address=%s  (KUBECONFIG=%s)", p.file("data"), p.operator.ingest, p.kubeconfig("operator"))
+	if err := p.operator.start(ctx); err != nil {
+		return err
+	}
+	return p.commands(ctx, "admin", [][]string{
+		{"kubectl", "-n", "soc", "wait", "--for=condition=Ready", "--timeout=60s", "--all",
+			"alertsources,connectors,analysts,detectionrules,playbooks,approvalpolicies"},
+		{"kubectl", "-n", "soc", "get", "alertsources,connectors,approvalpolicies,playbooks"},
+		{"kubectl", "auth", "can-i", "--list", "--as=system:serviceaccount:tocsin-system:tocsin", "--no-headers"},
+	})
+}
+
+func (p *play) castRoles(ctx context.Context) error {
+	err := p.commands(ctx, "admin", [][]string{
+		{"kubectl", "apply", "--server-side", "-f", "hack/demo/manifests/shop.yaml"},
+		{"kubectl", "apply", "--server-side", "-f", "hack/demo/manifests/gitops.yaml"},
+		{"kubectl", "apply", "--server-side", "-f", "hack/demo/manifests/people.yaml"},
+	})
+	if err != nil {
+		return err
+	}
+	err = eventually(ctx, time.Minute, "a pod of Deployment shop/web", func(ctx context.Context) (bool, string, error) {
+		name, err := p.silent(ctx, "admin", io.Discard, "kubectl", "-n", "shop", "get", "pods", "-l", "app=web", "-o", "jsonpath={.items[0].metadata.name}")
+		p.victim = strings.TrimSpace(name)
+		return err == nil && p.victim != "", "no pod", nil
+	})
+	if err != nil {
+		return err
+	}
+	p.say("the pod that will be broken into is shop/%s", p.victim)
+	if err := p.identity(ctx, "stolen", "shop", "web", "--bound-object-kind=Pod", "--bound-object-name="+p.victim); err != nil {
+		return err
+	}
+	for who, namespace := range map[string]string{"deployer": "gitops", "alice": "people", "bob": "people"} {
+		if err := p.identity(ctx, who, namespace, who); err != nil {
+			return err
+		}
+	}
+	return p.commands(ctx, "alice", [][]string{{"kubectl", "auth", "whoami"}})
+}
+
+// identity writes a kubeconfig that holds a ServiceAccount's token and nothing else.
+func (p *play) identity(ctx context.Context, who, namespace, serviceAccount string, bound ...string) error {
+	command := append([]string{"kubectl", "-n", namespace, "create", "token", serviceAccount, "--duration=6h"}, bound...)
+	p.say("%s.kubeconfig: token of %s/%s from %s", who, namespace, serviceAccount, strings.Join(command, " "))
+	token, err := p.silent(ctx, "admin", io.Discard, command...)
+	if err != nil {
+		return fmt.Errorf("token of ServiceAccount %s/%s", namespace, serviceAccount) // the output may hold it
+	}
+	config, err := clientcmd.LoadFromFile(p.kubeconfig("admin"))
+	if err != nil {
+		return err
+	}
+	config.AuthInfos = map[string]*clientcmdapi.AuthInfo{who: {Token: strings.TrimSpace(token)}}
+	config.Contexts[config.CurrentContext].AuthInfo = who
+	return clientcmd.WriteToFile(*config, p.kubeconfig(who))
+}
+
+func (p *play) commands(ctx context.Context, who string, commands [][]string) error {
+	for _, command := range commands {
+		if _, err := p.run(ctx, who, command...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func copyFile(from, to string) error {
+	raw, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, raw, 0o600)
+}
+
+// freeAddress is a local address that nobody listens on.
+func freeAddress() (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer listener.Close()
+	return listener.Addr().String(), nil
+}
+
+// flipByte changes one byte in the middle of the largest bundle of entries below a copy of the log.
+func flipByte(dir string) error {
+	var largest string
+	var size int64
+	err := filepath.WalkDir(filepath.Join(dir, "tile", "entries"), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil && info.Size() > size {
+			largest, size = path, info.Size()
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	raw, err := os.ReadFile(largest)
+	if err != nil {
+		return err
+	}
+	raw[len(raw)/2] ^= 1
+	return os.WriteFile(largest, raw, 0o600)
+}
