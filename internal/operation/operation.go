@@ -102,25 +102,38 @@ func compileSchema(name, text string) (*jsonschema.Schema, error) {
 	return s, nil
 }
 
-// validate goes through JSON first, so that Go's own types do not matter.
 func validate(s *jsonschema.Schema, value map[string]any, what string) error {
+	invalid, err := check(s, value, what)
+	if invalid == nil {
+		return err
+	}
+	return errors.New(strings.Join(leaves(invalid, what), "; "))
+}
+
+func (o Operation) invalid(arguments map[string]any) (*jsonschema.ValidationError, error) {
+	return check(o.arguments, arguments, "argument")
+}
+
+// check goes through JSON first, so that Go's own types do not matter. It returns
+// what does not fit, or an error of any other kind.
+func check(s *jsonschema.Schema, value map[string]any, what string) (*jsonschema.ValidationError, error) {
 	raw, err := json.Marshal(value)
 	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
+		return nil, fmt.Errorf("%s: %w", what, err)
 	}
 	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(string(raw)))
 	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
+		return nil, fmt.Errorf("%s: %w", what, err)
 	}
 	if doc == nil {
 		doc = map[string]any{}
 	}
 	err = s.Validate(doc)
 	var invalid *jsonschema.ValidationError
-	if !errors.As(err, &invalid) {
-		return err
+	if errors.As(err, &invalid) {
+		return invalid, nil
 	}
-	return errors.New(strings.Join(leaves(invalid, what), "; "))
+	return nil, err
 }
 
 func leaves(e *jsonschema.ValidationError, what string) []string {

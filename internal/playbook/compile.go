@@ -1,0 +1,179 @@
+package playbook
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/internal/expr"
+	"github.com/tocsin-dev/tocsin/internal/operation"
+)
+
+// ErrUnknownOperation is wrapped when a playbook names a connector or an operation that does not exist.
+var ErrUnknownOperation = errors.New("unknown operation")
+
+// What expressions may use, by place.
+var (
+	alertEnv  = expr.MustEnv("alert")
+	weighEnv  = expr.MustEnv("answer", "answers", "alert", "case")
+	actionEnv = expr.MustEnv("verdict", "probability", "alert", "case", "answers")
+)
+
+// Playbook is compiled and safe for concurrent use.
+type Playbook struct {
+	// Name of the playbook.
+	Name string
+
+	mode      v1alpha1.PlaybookMode
+	match     *expr.Program
+	questions []*question
+	actions   []*action
+	tests     []v1alpha1.PlaybookTest
+}
+
+type question struct {
+	spec      v1alpha1.Question
+	operation operation.Operation
+	when      *expr.Program
+	with      *arguments
+	// steered: text that an attacker may have written chose what is asked about.
+	steered bool
+	weigh   []*weight
+}
+
+type weight struct {
+	spec       v1alpha1.Weigh
+	condition  *expr.Program
+	because    *expr.Template
+	provenance v1alpha1.Provenance
+}
+
+type action struct {
+	spec      v1alpha1.ProposedAction
+	operation operation.Operation
+	when      *expr.Program
+	with      *arguments
+}
+
+// Compile checks a playbook against the operations that exist. The error names
+// the field; it wraps ErrUnknownOperation where an operation does not exist.
+func Compile(name string, spec v1alpha1.PlaybookSpec, catalog operation.Catalog) (*Playbook, error) {
+	p := &Playbook{Name: name, mode: cmp.Or(spec.Mode, v1alpha1.PlaybookEnabled), tests: spec.Tests}
+	var err error
+	if p.match, err = alertEnv.Condition(spec.Match); err != nil {
+		return nil, fmt.Errorf("spec.match: %w", err)
+	}
+	byID := map[string]*question{}
+	for i, q := range spec.Questions {
+		compiled, err := compileQuestion(q, catalog)
+		if err != nil {
+			return nil, fmt.Errorf("spec.questions[%d].%w", i, err)
+		}
+		if byID[q.ID] != nil {
+			return nil, fmt.Errorf("spec.questions[%d].id: %q is taken by an earlier question", i, q.ID)
+		}
+		byID[q.ID] = compiled
+		p.questions = append(p.questions, compiled)
+	}
+	for i, q := range p.questions {
+		if err := q.compileWeights(byID); err != nil {
+			return nil, fmt.Errorf("spec.questions[%d].%w", i, err)
+		}
+	}
+	return p, p.compileActions(spec.Actions, byID, catalog)
+}
+
+// find returns an operation of the wanted mode.
+func find(catalog operation.Catalog, use v1alpha1.Use, mode v1alpha1.OperationMode) (operation.Operation, error) {
+	o, err := catalog.Operation(use.Connector, use.Operation)
+	if err != nil {
+		return o, fmt.Errorf("use: %w: %w", ErrUnknownOperation, err)
+	}
+	if o.Mode != mode {
+		return o, fmt.Errorf("use.operation: %s/%s is a %s operation, expected a %s one", use.Connector, use.Operation, o.Mode, mode)
+	}
+	if o.InverseOnly {
+		return o, fmt.Errorf("use.operation: %s/%s only takes back another action and cannot be asked for", use.Connector, use.Operation)
+	}
+	return o, nil
+}
+
+// compileUse finds the operation and checks what is known of its arguments.
+func compileUse(env *expr.Env, catalog operation.Catalog, use v1alpha1.Use, mode v1alpha1.OperationMode) (operation.Operation, *arguments, error) {
+	o, err := find(catalog, use, mode)
+	if err != nil {
+		return o, nil, err
+	}
+	with, err := compileArguments(env, use.With)
+	if err != nil {
+		return o, nil, fmt.Errorf("use.with: %w", err)
+	}
+	if err := o.ValidateTemplate(with.literal(), with.templates); err != nil {
+		return o, nil, fmt.Errorf("use.with: %s/%s: %w", use.Connector, use.Operation, err)
+	}
+	return o, with, nil
+}
+
+func compileQuestion(spec v1alpha1.Question, catalog operation.Catalog) (*question, error) {
+	q := &question{spec: spec}
+	var err error
+	if q.operation, q.with, err = compileUse(alertEnv, catalog, spec.Use, v1alpha1.OperationRead); err != nil {
+		return nil, err
+	}
+	q.steered = steered(q.with.programs)
+	if spec.When != "" {
+		if q.when, err = alertEnv.Condition(spec.When); err != nil {
+			return nil, fmt.Errorf("when: %w", err)
+		}
+	}
+	return q, nil
+}
+
+func (q *question) compileWeights(byID map[string]*question) error {
+	for i, spec := range q.spec.Weigh {
+		condition, err := weighEnv.Condition(spec.If)
+		if err != nil {
+			return fmt.Errorf("weigh[%d].if: %w", i, err)
+		}
+		because, err := weighEnv.Template(spec.Because)
+		if err != nil {
+			return fmt.Errorf("weigh[%d].because: %w", i, err)
+		}
+		if err := q.checkReads(condition, byID); err != nil {
+			return fmt.Errorf("weigh[%d].if: %w", i, err)
+		}
+		for _, program := range because.Programs() {
+			if err := q.checkReads(program, byID); err != nil {
+				return fmt.Errorf("weigh[%d].because: %w", i, err)
+			}
+		}
+		q.weigh = append(q.weigh, &weight{spec: spec, condition: condition, because: because, provenance: q.provenance(condition, byID)})
+	}
+	return nil
+}
+
+func (p *Playbook) compileActions(specs []v1alpha1.ProposedAction, byID map[string]*question, catalog operation.Catalog) error {
+	taken := map[string]bool{}
+	for i, spec := range specs {
+		a := &action{spec: spec}
+		var err error
+		if a.operation, a.with, err = compileUse(actionEnv, catalog, spec.Use, v1alpha1.OperationWrite); err != nil {
+			return fmt.Errorf("spec.actions[%d].%w", i, err)
+		}
+		if a.when, err = actionEnv.Condition(spec.When); err != nil {
+			return fmt.Errorf("spec.actions[%d].when: %w", i, err)
+		}
+		for _, program := range append(a.with.programs, a.when) {
+			if err := checkAnswers(program, byID); err != nil {
+				return fmt.Errorf("spec.actions[%d]: %w", i, err)
+			}
+		}
+		if taken[spec.ID] {
+			return fmt.Errorf("spec.actions[%d].id: %q is taken by an earlier action", i, spec.ID)
+		}
+		taken[spec.ID] = true
+		p.actions = append(p.actions, a)
+	}
+	return nil
+}

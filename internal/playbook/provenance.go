@@ -1,0 +1,99 @@
+package playbook
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/internal/expr"
+)
+
+// Who could have written what a condition reads is decided when it is compiled,
+// from its syntax tree. A finding is Trusted only if everything below is trusted:
+//
+//   - A field of answer or of answers.<id>: unless its operation declares it, or
+//     something above or below it, as written by an attacker; or the question's
+//     arguments read alert.attributes or alert.title, for then the attacker chose
+//     what was looked at. answers used whole is not trusted.
+//   - alert: rule, severity, techniques, source, count, firstSeen (the sensor's and
+//     Git's words), actor, verb, resource, namespace (the API server's). Not trusted: title,
+//     attributes and the contents of entities, actors, targets and all, since an attacker
+//     names pods and users; and alert used whole.
+//   - case: alerts, rules, techniques, tactics. Not trusted: actors, and case used whole.
+//
+// Entities in a question's arguments only point at the object that the alert's
+// source saw, so they leave its answer trusted.
+var (
+	trustedAlert = []string{"rule", "severity", "techniques", "source", "count", "firstSeen", "actor", "verb", "resource", "namespace"}
+	trustedCase  = []string{"alerts", "rules", "techniques", "tactics"}
+)
+
+func (q *question) provenance(condition *expr.Program, byID map[string]*question) v1alpha1.Provenance {
+	writable := slices.ContainsFunc(condition.Reads("answer"), q.writable) ||
+		slices.ContainsFunc(condition.Reads("answers"), func(path string) bool {
+			id, field, _ := strings.Cut(path, ".")
+			other := byID[id]
+			return other == nil || other.writable(field)
+		}) ||
+		slices.ContainsFunc(condition.Reads("alert"), outside(trustedAlert)) ||
+		slices.ContainsFunc(condition.Reads("case"), outside(trustedCase))
+	if writable {
+		return v1alpha1.ProvenanceAttackerWritable
+	}
+	return v1alpha1.ProvenanceTrusted
+}
+
+func (q *question) writable(field string) bool { return q.steered || q.operation.AttackerWritable(field) }
+
+func outside(trusted []string) func(path string) bool {
+	return func(path string) bool {
+		first, _, _ := strings.Cut(path, ".")
+		return !slices.Contains(trusted, first)
+	}
+}
+
+// steered says whether the arguments are drawn from text that an attacker may have written.
+func steered(programs []*expr.Program) bool {
+	return slices.ContainsFunc(programs, func(p *expr.Program) bool {
+		return slices.ContainsFunc(p.Reads("alert"), func(path string) bool {
+			first, _, _ := strings.Cut(path, ".")
+			return first == "" || first == "attributes" || first == "title"
+		})
+	})
+}
+
+// checkReads refuses fields that no answer has.
+func (q *question) checkReads(program *expr.Program, byID map[string]*question) error {
+	for _, path := range program.Reads("answer") {
+		if err := q.checkField("answer", path); err != nil {
+			return err
+		}
+	}
+	return checkAnswers(program, byID)
+}
+
+func checkAnswers(program *expr.Program, byID map[string]*question) error {
+	for _, path := range program.Reads("answers") {
+		id, field, _ := strings.Cut(path, ".")
+		if id == "" {
+			continue
+		}
+		q := byID[id]
+		if q == nil {
+			return fmt.Errorf("answers.%s: no question has this id; there are %v", id, slices.Sorted(maps.Keys(byID)))
+		}
+		if err := q.checkField("answers."+id, field); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (q *question) checkField(variable, path string) error {
+	if err := q.operation.CheckResultPath(path); err != nil {
+		return fmt.Errorf("%s: the result of %s/%s: %w", variable, q.spec.Use.Connector, q.spec.Use.Operation, err)
+	}
+	return nil
+}
