@@ -59,6 +59,9 @@ type Plan struct {
 	Diff string
 	// Warnings for an approver.
 	Warnings []string
+	// Affects names the users whose access the change takes away, as the API server
+	// names them: alice, system:serviceaccount:shop:web.
+	Affects []string
 	// Done: the target is already as the request wants it.
 	Done bool
 	// Inverse takes the change back; nil if nothing can.

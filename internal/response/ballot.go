@@ -183,3 +183,16 @@ func (t *Tally) conclude(d v1alpha1.Decision, approvals int) {
 		t.Denied = true
 	}
 }
+
+// Requesters of an action: who asked for it and, where the operator takes an
+// action back because its time is over, who asked for that action.
+func Requesters(action, undoes *v1alpha1.ResponseAction) []string {
+	asked := []string{action.Spec.RequestedBy}
+	if undoes != nil && action.Spec.RequestedBy == UndoRequester(undoes.Name) {
+		asked = append(asked, undoes.Spec.RequestedBy)
+	}
+	return asked
+}
+
+// UndoRequester is who asks for an undo that nobody asked for but the time that was set.
+func UndoRequester(action string) string { return "undo:" + action }

@@ -43,10 +43,7 @@ type Subject struct {
 // Refuse returns which rail the action would break, in words, or "" if none.
 func (r Rails) Refuse(s Subject) string {
 	group, _, _ := strings.Cut(s.Target.APIVersion, "/")
-	namespace := s.Target.Namespace
-	if s.Target.Kind == "Namespace" {
-		namespace = s.Target.Name
-	}
+	namespace := NamespaceOf(s.Target)
 	switch {
 	case r.own(group, namespace, s.Target.Name):
 		return fmt.Sprintf("%s %s belongs to Tocsin itself", s.Target.Kind, s.Target.Name)
@@ -85,4 +82,12 @@ func (r Rails) own(group, namespace, name string) bool {
 func Stopped(annotations map[string]string) bool {
 	value, found := annotations[v1alpha1.AnnotationStop]
 	return found && value != "false"
+}
+
+// NamespaceOf is the namespace that a target is in or is; empty for other cluster-scoped ones.
+func NamespaceOf(target v1alpha1.TargetReference) string {
+	if target.Kind == "Namespace" {
+		return target.Name
+	}
+	return target.Namespace
 }
