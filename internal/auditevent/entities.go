@@ -3,6 +3,8 @@ package auditevent
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -16,6 +18,9 @@ var workloadKinds = map[string]string{
 	"deployments": "Deployment", "statefulsets": "StatefulSet", "daemonsets": "DaemonSet", "replicasets": "ReplicaSet",
 	"replicationcontrollers": "ReplicationController", "jobs": "Job", "cronjobs": "CronJob",
 }
+
+// WorkloadResources are the resources of workloads.
+var WorkloadResources = slices.Sorted(maps.Keys(workloadKinds))
 
 var workloadGroups = map[string]bool{"": true, "apps": true, "batch": true, "extensions": true}
 

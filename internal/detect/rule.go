@@ -5,6 +5,7 @@ package detect
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -128,7 +129,7 @@ func (r *Rule) alert(event auditevent.Event, vars map[string]any) (v1alpha1.Aler
 	entities = auditevent.Distinct(entities)
 	return v1alpha1.AlertSpec{
 		Rule: r.name, Title: auditevent.Bounded(oneLine(title), maxTitle),
-		Severity: r.spec.Severity, Techniques: r.spec.Techniques,
+		Severity: r.spec.Severity, Techniques: slices.Clone(r.spec.Techniques),
 		Entities: entities[:min(len(entities), maxEntities)], Attributes: event.Attributes(),
 		FirstSeen: metav1.NewMicroTime(event.Time),
 	}, errors.Join(failed...)

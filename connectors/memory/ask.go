@@ -1,0 +1,149 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tocsin-dev/tocsin/connectors"
+	"github.com/tocsin-dev/tocsin/internal/activity"
+	"github.com/tocsin-dev/tocsin/internal/auditevent"
+)
+
+const (
+	relatedWindow = time.Hour
+	rolloutSpan   = 10 * time.Minute
+)
+
+// ask answers one operation; the arguments fit its schema.
+type ask func(ctx context.Context, m *Memory, arguments map[string]any) (map[string]any, error)
+
+var asks = map[string]ask{
+	"related-events": relatedEvents,
+	"novelty":        novelty,
+	"rule-history":   ruleHistory,
+	"automation":     automation,
+	"rollout":        rollout,
+}
+
+func relatedEvents(_ context.Context, m *Memory, arguments map[string]any) (map[string]any, error) {
+	since := m.now().Add(-relatedWindow)
+	if _, ok := arguments["since"]; ok {
+		var err error
+		if since, err = moment(arguments, "since"); err != nil {
+			return nil, err
+		}
+	}
+	s := m.activity.Related(m.namespace, texts(arguments["entities"]), since)
+	events := make([]any, 0, len(s.Events))
+	for _, b := range s.Events {
+		events = append(events, brief(b))
+	}
+	return map[string]any{
+		"count": s.Count, "denied": s.Denied, "alerts": s.Alerts,
+		"rules": orEmpty(s.Rules), "verbs": orEmpty(s.Verbs), "events": events,
+	}, nil
+}
+
+func brief(b activity.Brief) map[string]any {
+	return map[string]any{
+		"at": stamp(b.At), "actor": b.Actor, "verb": b.Verb, "resource": b.Resource,
+		"namespace": b.Namespace, "name": b.Name, "code": b.Code, "rule": b.Rule,
+	}
+}
+
+func novelty(_ context.Context, m *Memory, arguments map[string]any) (map[string]any, error) {
+	before, err := moment(arguments, "before")
+	if err != nil {
+		return nil, err
+	}
+	n := m.activity.Novelty(m.namespace, actor(arguments), text(arguments, "verb"), text(arguments, "resource"), text(arguments, "namespace"), before)
+	return map[string]any{
+		"seenBefore": n.SeenBefore, "count": n.Count, "hours": n.Hours, "firstSeen": stamp(n.FirstSeen),
+		"baselineHours":   n.BaselineAge.Hours(),
+		"actorSeenBefore": n.ActorSeenBefore, "actorFirstSeen": stamp(n.ActorFirstSeen),
+		"addressKnown": n.AddressKnown,
+	}, nil
+}
+
+func ruleHistory(ctx context.Context, m *Memory, arguments map[string]any) (map[string]any, error) {
+	h, err := m.history.RuleHistory(ctx, m.namespace, text(arguments, "rule"))
+	if err != nil {
+		return nil, fmt.Errorf("history of rule %s: %w", text(arguments, "rule"), err)
+	}
+	return map[string]any{
+		"fired": h.Fired, "graded": h.Graded, "lastFired": stamp(h.LastFired),
+		"truePositives": h.TruePositives, "benignPositives": h.BenignPositives, "falsePositives": h.FalsePositives,
+	}, nil
+}
+
+func automation(ctx context.Context, m *Memory, arguments map[string]any) (map[string]any, error) {
+	declared, err := m.automation.KnownAutomation(ctx, m.namespace)
+	if err != nil {
+		return nil, fmt.Errorf("known automation of namespace %s: %w", m.namespace, err)
+	}
+	for _, known := range declared {
+		if known.User != actor(arguments) {
+			continue
+		}
+		namespace := text(arguments, "namespace")
+		expected := slices.Contains(known.Namespaces, "*") || slices.Contains(known.Namespaces, namespace)
+		return map[string]any{"declared": true, "expectedNamespace": expected, "reason": known.Reason}, nil
+	}
+	return map[string]any{"declared": false, "expectedNamespace": false, "reason": ""}, nil
+}
+
+func rollout(_ context.Context, m *Memory, arguments map[string]any) (map[string]any, error) {
+	at, err := moment(arguments, "at")
+	if err != nil {
+		return nil, err
+	}
+	r := m.activity.Rollout(m.namespace, actor(arguments), text(arguments, "namespace"), at, rolloutSpan)
+	return map[string]any{"found": len(r.Workloads) > 0, "workloads": orEmpty(r.Workloads), "alsoSteady": r.Steady}, nil
+}
+
+func actor(arguments map[string]any) string { return auditevent.Username(text(arguments, "actor")) }
+
+func text(arguments map[string]any, name string) string {
+	s, _ := arguments[name].(string)
+	return s
+}
+
+func texts(value any) []string {
+	if list, ok := value.([]string); ok {
+		return list
+	}
+	var found []string
+	items, _ := value.([]any)
+	for _, item := range items {
+		if s, ok := item.(string); ok {
+			found = append(found, s)
+		}
+	}
+	return found
+}
+
+func moment(arguments map[string]any, name string) (time.Time, error) {
+	t, err := time.Parse(time.RFC3339Nano, text(arguments, name))
+	if err != nil {
+		return t, fmt.Errorf("%w: argument %s: must be a time such as 2006-01-02T15:04:05Z, not %q", connectors.ErrInvalid, name, text(arguments, name))
+	}
+	return t, nil
+}
+
+// stamp is a time as text, and empty for none.
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}
+
+func orEmpty(list []string) []any {
+	items := make([]any, 0, len(list))
+	for _, s := range list {
+		items = append(items, s)
+	}
+	return items
+}

@@ -1,0 +1,111 @@
+package activity
+
+import (
+	"slices"
+	"time"
+
+	"github.com/tocsin-dev/tocsin/internal/auditevent"
+)
+
+const (
+	maxAddresses = 16
+	maxChanges   = 16
+	maxSessions  = 16
+)
+
+// actor is what is remembered of a user, beside its events.
+type actor struct {
+	first, last time.Time
+	// addresses that it connected from, the latest last.
+	addresses []address
+	// changes of workloads that the API server accepted, the latest last.
+	changes []change
+	// sessions whose beginning was counted, by audit ID.
+	sessions []string
+}
+
+type address struct {
+	value       string
+	first, last time.Time
+}
+
+type change struct {
+	at                  time.Time
+	namespace, workload string
+}
+
+func newActor() *actor { return &actor{} }
+
+// isEndOf says whether the event ends a session or watch whose beginning was counted.
+func (a *actor) isEndOf(e auditevent.Event) bool {
+	if e.ID == "" {
+		return false
+	}
+	if e.Stage == "ResponseStarted" {
+		a.sessions = appendBounded(a.sessions, e.ID, maxSessions)
+		return false
+	}
+	i := slices.Index(a.sessions, e.ID)
+	if i < 0 {
+		return false
+	}
+	a.sessions = slices.Delete(a.sessions, i, i+1)
+	return true
+}
+
+func (a *actor) saw(e auditevent.Event, at time.Time) {
+	if a.first.IsZero() || at.Before(a.first) {
+		a.first = at
+	}
+	if at.After(a.last) {
+		a.last = at
+	}
+	if e.Address != "" {
+		a.cameFrom(e.Address, at)
+	}
+	if w := changedWorkload(e); w != "" {
+		a.changes = appendBounded(a.changes, change{at: at, namespace: e.Object.Namespace, workload: w}, maxChanges)
+	}
+}
+
+func (a *actor) cameFrom(value string, at time.Time) {
+	known := address{value: value, first: at, last: at}
+	if i := slices.IndexFunc(a.addresses, func(x address) bool { return x.value == value }); i >= 0 {
+		known.first = earlier(a.addresses[i].first, at)
+		known.last = later(a.addresses[i].last, at)
+		a.addresses = slices.Delete(a.addresses, i, i+1)
+	}
+	a.addresses = appendBounded(a.addresses, known, maxAddresses)
+}
+
+var changeVerbs = []string{"create", "update", "patch"}
+
+// changedWorkload is Kind/name if the event is an accepted change of a workload itself.
+func changedWorkload(e auditevent.Event) string {
+	kind := e.Object.WorkloadKind()
+	if !slices.Contains(changeVerbs, e.Verb) || kind == "" || e.Object.Subresource != "" || e.Object.Name == "" || e.Code < 200 || e.Code > 299 {
+		return ""
+	}
+	return kind + "/" + e.Object.Name
+}
+
+func appendBounded[T any](list []T, item T, limit int) []T {
+	if len(list) == limit {
+		list = slices.Delete(list, 0, 1)
+	}
+	return append(list, item)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,177 @@
+package activity
+
+import (
+	"slices"
+	"time"
+
+	"github.com/tocsin-dev/tocsin/internal/auditevent"
+)
+
+// MaxBriefs is how many events a Summary holds at most.
+const MaxBriefs = 20
+
+// Summary of what happened to entities.
+type Summary struct {
+	// Count of audit events, and Denied of those that were refused with 401 or 403.
+	Count, Denied int
+	// Alerts counts alerts, and Rules are their distinct rules, sorted.
+	Alerts int
+	Rules  []string
+	// Verbs are the distinct verbs of the audit events, sorted.
+	Verbs []string
+	// Events are the latest, newest first.
+	Events []Brief
+}
+
+// Related sums up what was remembered since a moment of entities by their keys
+// (Entity.Key). What several entities share counts once.
+func (m *Memory) Related(namespace string, keys []string, since time.Time) Summary {
+	m.mu.Lock()
+	found := m.briefs(namespace, keys, since)
+	m.mu.Unlock()
+
+	var s Summary
+	for _, b := range found {
+		if b.Rule != "" {
+			s.Alerts++
+			s.Rules = append(s.Rules, b.Rule)
+			continue
+		}
+		s.Count++
+		s.Verbs = append(s.Verbs, b.Verb)
+		if b.Code == 401 || b.Code == 403 {
+			s.Denied++
+		}
+	}
+	slices.Sort(s.Rules)
+	slices.Sort(s.Verbs)
+	s.Rules, s.Verbs = slices.Compact(s.Rules), slices.Compact(s.Verbs)
+	slices.SortStableFunc(found, func(a, b Brief) int { return b.At.Compare(a.At) })
+	s.Events = found[:min(len(found), MaxBriefs)]
+	return s
+}
+
+// briefs returns each event once, newest position first.
+func (m *Memory) briefs(namespace string, keys []string, since time.Time) []Brief {
+	t, ok := m.tenants[namespace]
+	if !ok {
+		return nil
+	}
+	var all []uint64
+	for _, key := range keys {
+		if p, ok := t.entities.Peek(key); ok {
+			all = append(all, p.latest...)
+		}
+	}
+	slices.Sort(all)
+	all = slices.Compact(all)
+	slices.Reverse(all)
+	var found []Brief
+	for _, position := range all {
+		if b, ok := t.events.at(position); ok && !b.At.Before(since) {
+			found = append(found, b)
+		}
+	}
+	return found
+}
+
+// Novelty tells how new something was to an actor at a moment. Nothing that happened
+// at the moment or later makes it less new.
+type Novelty struct {
+	// SeenBefore: the API server accepted it before. FirstSeen is when, and zero if it did not.
+	SeenBefore bool
+	FirstSeen  time.Time
+	// Count and Hours say how often and in how many different hours, not counting the hour of the moment.
+	Count, Hours int
+	// BaselineAge is how long before the moment memory begins; with a young memory everything looks new.
+	BaselineAge time.Duration
+	// ActorSeenBefore and ActorFirstSeen tell of anything that the actor did.
+	ActorSeenBefore bool
+	ActorFirstSeen  time.Time
+	// AddressKnown: the actor had connected before from every address that it used since the moment.
+	AddressKnown bool
+}
+
+// Novelty tells whether an actor (a username) did something before a moment. The
+// resource is as in auditevent.Object.Path; targetNamespace is empty for cluster scope.
+func (m *Memory) Novelty(namespace, actor, verb, resource, targetNamespace string, before time.Time) Novelty {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var n Novelty
+	t, ok := m.tenants[namespace]
+	if !ok {
+		return n
+	}
+	if t.since.Before(before) && !t.since.IsZero() {
+		n.BaselineAge = before.Sub(t.since)
+	}
+	if h, ok := t.baselines.Peek(deed{actor, verb, resource, targetNamespace}); ok && h.first.Before(before) {
+		n.SeenBefore, n.FirstSeen = true, h.first
+		n.Count, n.Hours = h.before(before)
+	}
+	if a, ok := t.actors.Peek(actor); ok {
+		if a.first.Before(before) {
+			n.ActorSeenBefore, n.ActorFirstSeen = true, a.first
+		}
+		n.AddressKnown = a.addressKnown(before)
+	}
+	return n
+}
+
+func (a *actor) addressKnown(before time.Time) bool {
+	used := false
+	for _, x := range a.addresses {
+		if x.last.Before(before) {
+			continue
+		}
+		used = true
+		if !x.first.Before(before) {
+			return false
+		}
+	}
+	return used
+}
+
+// Rollout is what an actor changed in the workloads of a namespace around a moment.
+type Rollout struct {
+	// Workloads as Kind/name, sorted.
+	Workloads []string
+	// Steady: there are some, and it had changed workloads of that namespace before the span as well.
+	Steady bool
+}
+
+// Rollout tells which workloads of a namespace an actor (a username) changed within
+// span of a moment. The changes were accepted by the API server.
+func (m *Memory) Rollout(namespace, actor, targetNamespace string, at time.Time, span time.Duration) Rollout {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var r Rollout
+	t, ok := m.tenants[namespace]
+	if !ok {
+		return r
+	}
+	from, to := at.Add(-span), at.Add(span)
+	if a, ok := t.actors.Peek(actor); ok {
+		for _, c := range a.changes {
+			if c.namespace == targetNamespace && !c.at.Before(from) && !c.at.After(to) {
+				r.Workloads = append(r.Workloads, c.workload)
+			}
+		}
+	}
+	slices.Sort(r.Workloads)
+	r.Workloads = slices.Compact(r.Workloads)
+	r.Steady = len(r.Workloads) > 0 && t.changedWorkloadsBefore(actor, targetNamespace, from)
+	return r
+}
+
+// changedWorkloadsBefore asks the baselines, which outlast the list of changes.
+func (t *tenant) changedWorkloadsBefore(actor, namespace string, moment time.Time) bool {
+	for _, resource := range auditevent.WorkloadResources {
+		for _, verb := range changeVerbs {
+			if h, ok := t.baselines.Peek(deed{actor, verb, resource, namespace}); ok && h.first.Before(moment) {
+				return true
+			}
+		}
+	}
+	return false
+}
