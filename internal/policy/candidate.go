@@ -1,0 +1,47 @@
+package policy
+
+import (
+	"slices"
+	"time"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+)
+
+// Candidate is a policy that may speak of an action.
+type Candidate struct {
+	Name string
+	// Scope bounds the actions that the policy speaks of; nil for all.
+	Scope *v1alpha1.PolicyScope
+	// ApprovalTTL is how long approvals count.
+	ApprovalTTL time.Duration
+	// Policy to ask; nil if there is none, for the reason that NotReady gives.
+	Policy   *Policy
+	NotReady string
+}
+
+// NewCandidate is the policy of a spec, or the reason why it did not compile.
+func NewCandidate(name string, spec v1alpha1.ApprovalPolicySpec, compiled *Policy, err error) Candidate {
+	c := Candidate{Name: name, Scope: spec.Scope, ApprovalTTL: defaultTTL, Policy: compiled}
+	if spec.ApprovalTTL != nil {
+		c.ApprovalTTL = spec.ApprovalTTL.Duration
+	}
+	if err != nil {
+		c.Policy, c.NotReady = nil, err.Error()
+	}
+	return c
+}
+
+// covers says whether the action is in the policy's scope.
+func (c Candidate) covers(in Input) bool {
+	if c.Scope == nil {
+		return true
+	}
+	return within(c.Scope.Connectors, in.Action.Connector) &&
+		within(c.Scope.Operations, in.Action.Operation) &&
+		within(c.Scope.TargetNamespaces, in.Plan.Target.Namespace)
+}
+
+// within says whether a list that bounds nothing while empty has the name.
+func within(list []string, name string) bool {
+	return len(list) == 0 || slices.Contains(list, name)
+}

@@ -1,0 +1,81 @@
+package policy
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+)
+
+// Store compiles each generation of each policy once. It is asked with the
+// policies as they are, so that what is in force never lags behind what was
+// seen of the API server, also right after a start.
+type Store struct {
+	mu       sync.Mutex
+	compiled map[types.NamespacedName]*compilation
+}
+
+// compilation of one generation; the first who needs it does the work.
+type compilation struct {
+	uid        types.UID
+	generation int64
+	once       sync.Once
+	policy     *Policy
+	err        error
+}
+
+// NewStore returns an empty store.
+func NewStore() *Store {
+	return &Store{compiled: map[types.NamespacedName]*compilation{}}
+}
+
+// Compiled returns the policy, or the error of Compile.
+func (s *Store) Compiled(ctx context.Context, p *v1alpha1.ApprovalPolicy) (*Policy, error) {
+	c := s.compilation(p)
+	// What is remembered must not depend on the patience of who came first.
+	c.once.Do(func() { c.policy, c.err = Compile(context.WithoutCancel(ctx), p.Name, p.Spec) })
+	return c.policy, c.err
+}
+
+func (s *Store) compilation(p *v1alpha1.ApprovalPolicy) *compilation {
+	key := types.NamespacedName{Namespace: p.Namespace, Name: p.Name}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.compiled[key]
+	if c == nil || c.uid != p.UID || c.generation != p.Generation {
+		c = &compilation{uid: p.UID, generation: p.Generation}
+		s.compiled[key] = c
+	}
+	return c
+}
+
+// Candidates returns a candidate for each policy. One that does not compile is not ready, and why.
+func (s *Store) Candidates(ctx context.Context, policies []v1alpha1.ApprovalPolicy) []Candidate {
+	candidates := make([]Candidate, 0, len(policies))
+	for i := range policies {
+		p := &policies[i]
+		compiled, err := s.Compiled(ctx, p)
+		if err != nil {
+			err = fmt.Errorf("%s", firstLine(err))
+		}
+		candidates = append(candidates, NewCandidate(p.Name, p.Spec, compiled, err))
+	}
+	return candidates
+}
+
+// Forget frees what is kept of a deleted policy.
+func (s *Store) Forget(key types.NamespacedName) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.compiled, key)
+}
+
+// firstLine of an error is enough for a decision; the policy's own condition has them all.
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}
