@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 )
 
@@ -79,7 +80,7 @@ func parseStart(args []string) (startOptions, error) {
 	var o startOptions
 	fs := flag.NewFlagSet("start", flag.ContinueOnError)
 	fs.StringVar(&o.dir, "dir", "", "folder for data, logs, pids and admin.kubeconfig")
-	fs.StringVar(&o.webhookURL, "audit-webhook-url", "", "where to post audit events; may be refused at first")
+	fs.StringVar(&o.webhookURL, "audit-webhook-url", "", "where to post audit events; nothing need listen yet. Whoever serves it on\nthis machine over https may use DIR/pki/audit-webhook.crt and .key")
 	fs.StringVar(&o.webhookTokenFile, "audit-webhook-token-file", "", "file with the bearer token for that URL")
 	fs.StringVar(&o.auditPolicy, "audit-policy", "", "audit policy file (default: the one built in)")
 	fs.BoolVar(&o.controllerManager, "controller-manager", false, "start kube-controller-manager too")
@@ -89,8 +90,9 @@ func parseStart(args []string) (startOptions, error) {
 	if fs.NArg() > 0 {
 		return o, fmt.Errorf("start takes no argument %q", fs.Arg(0))
 	}
-	if o.webhookTokenFile != "" && o.webhookURL == "" {
-		return o, errors.New("--audit-webhook-token-file needs --audit-webhook-url")
+	// kube-apiserver leaves the token out, silently, unless it speaks TLS.
+	if o.webhookTokenFile != "" && !strings.HasPrefix(o.webhookURL, "https://") {
+		return o, errors.New("--audit-webhook-token-file needs an --audit-webhook-url that starts with https://")
 	}
 	// The API server runs on after this command: none of its paths may depend on
 	// the folder the command was called in.

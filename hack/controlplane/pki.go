@@ -25,14 +25,20 @@ func (p pki) key(name string) string  { return filepath.Join(string(p), name+".k
 
 // certificates that the CA signs, beside the ServiceAccount key.
 var certificates = []x509.Certificate{
-	{
-		Subject:     pkix.Name{CommonName: apiServer},
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		DNSNames:    []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv4(10, 0, 0, 1)},
-	},
+	servingCertificate(apiServer),
+	// For whoever receives audit events on this machine.
+	servingCertificate("audit-webhook"),
 	clientCertificate("admin", "system:masters"),
 	clientCertificate("system:kube-controller-manager"),
+}
+
+func servingCertificate(name string) x509.Certificate {
+	return x509.Certificate{
+		Subject:     pkix.Name{CommonName: name},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		DNSNames:    []string{"localhost"},
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+	}
 }
 
 func clientCertificate(user string, groups ...string) x509.Certificate {

@@ -132,7 +132,11 @@ func (p *plane) writeAuditFiles() error {
 			return fmt.Errorf("--audit-webhook-token-file: %w", err)
 		}
 	}
-	return newKubeconfig("audit", cluster{Server: p.webhookURL}, user{TokenFile: p.webhookTokenFile}).
+	ca, err := os.ReadFile(p.pki.cert("ca"))
+	if err != nil {
+		return err
+	}
+	return newKubeconfig("audit", cluster{Server: p.webhookURL, CAData: ca}, user{TokenFile: p.webhookTokenFile}).
 		write(p.file("audit-webhook.kubeconfig"))
 }
 
@@ -194,6 +198,8 @@ func (p *plane) apiServerArgs() []string {
 			"--audit-webhook-config-file="+p.file("audit-webhook.kubeconfig"),
 			"--audit-webhook-mode=batch",
 			"--audit-webhook-batch-max-wait=1s",
+			// Tries five times, the last after 24 s: a receiver that restarts misses nothing.
+			"--audit-webhook-initial-backoff=3s",
 		)
 	}
 	return args
