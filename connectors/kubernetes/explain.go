@@ -1,0 +1,102 @@
+package kubernetes
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/connectors"
+)
+
+// explain turns an error of the API server into one of the contract's, and says
+// what to grant where something is forbidden.
+func (c *cluster) explain(err error, doing string) error {
+	switch {
+	case err == nil:
+		return nil
+	case apierrors.IsForbidden(err):
+		return fmt.Errorf("%w: %s: %s", connectors.ErrForbidden, doing, c.account.missing(err))
+	case apierrors.IsNotFound(err):
+		return fmt.Errorf("%w: %s: %w", connectors.ErrNotFound, doing, err)
+	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
+		return fmt.Errorf("%w: %s: %w", connectors.ErrConflict, doing, err)
+	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
+		return fmt.Errorf("%w: %s: %w", connectors.ErrInvalid, doing, err)
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
+
+// denial matches how the API server words what RBAC denies.
+var denial = regexp.MustCompile(`cannot (\S+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)")?`)
+
+// missing says which right the ServiceAccount lacks, and how to give it.
+func (a account) missing(err error) string {
+	message := err.Error()
+	if strings.Contains(message, "not currently held") {
+		return fmt.Sprintf("%s. ServiceAccount %s must hold every right that the role gives, or the verb bind on that role", message, a)
+	}
+	found := denial.FindStringSubmatch(message)
+	if found == nil {
+		return message
+	}
+	verb, resource, group, namespace := found[1], found[2], found[3], found[4]
+	if strings.HasPrefix(verb, "impersonate") {
+		return a.handOver()
+	}
+	binding := "ClusterRoleBinding"
+	if namespace != "" {
+		binding = "RoleBinding in namespace " + namespace
+	}
+	return fmt.Sprintf("ServiceAccount %s lacks verb %s on resource %q in API group %q; grant it with a %s, for example to "+
+		"ClusterRole tocsin-connector-reader or tocsin-connector-responder", a, strings.Trim(verb, `"`), resource, group, binding)
+}
+
+// handOver says how the operator is let act as the ServiceAccount.
+func (a account) handOver() string {
+	return fmt.Sprintf("the operator may not act as ServiceAccount %s. Create in namespace %s a Role with the rule "+
+		`{apiGroups: [""], resources: [serviceaccounts], verbs: [impersonate], resourceNames: [%s]}`+
+		" and a RoleBinding of it to ServiceAccount tocsin-system/tocsin", a, a.namespace, a.name)
+}
+
+// refused says whether the API server answered that it did nothing. After any
+// other error a write may have happened.
+func refused(err error) bool {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		return false
+	}
+	code := status.Status().Code
+	return code >= 400 && code < 500 && code != http.StatusRequestTimeout
+}
+
+// definite are the errors of the contract: they say that nothing was done.
+func definite(err error) bool {
+	for _, known := range []error{
+		connectors.ErrInvalid, connectors.ErrNotFound, connectors.ErrForbidden, connectors.ErrUnsupported, connectors.ErrConflict,
+	} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	return refused(err)
+}
+
+// failed ends an execution with an error: as a Failed result where it is certain
+// that nothing was changed, as the error itself where it is not.
+func failed(err error) (connectors.Result, error) {
+	if !definite(err) {
+		return connectors.Result{Outcome: v1alpha1.OutcomeUnknown}, err
+	}
+	return connectors.Result{Outcome: v1alpha1.OutcomeFailed, Message: err.Error()}, nil
+}
+
+func succeeded(format string, args ...any) (connectors.Result, error) {
+	return connectors.Result{Outcome: v1alpha1.OutcomeSucceeded, Message: fmt.Sprintf(format, args...)}, nil
+}
+
+func gone(err error) bool { return errors.Is(err, connectors.ErrNotFound) }

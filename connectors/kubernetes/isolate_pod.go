@@ -1,0 +1,188 @@
+package kubernetes
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/connectors"
+	"github.com/tocsin-dev/tocsin/internal/kube"
+	"github.com/tocsin-dev/tocsin/internal/operation"
+)
+
+// isolatePod cuts a pod off the network. The policy is made first: alone it
+// selects nothing, so that the label alone decides.
+type isolatePod struct{}
+
+func (isolatePod) describe() operation.Operation {
+	return operation.Operation{
+		Name: "isolate-pod", Summary: "Cut a pod off the network, both ways",
+		Mode: v1alpha1.OperationWrite, Risk: v1alpha1.RiskMedium, Undo: v1alpha1.UndoReversible,
+		Arguments: properties("pod", namespacedNameSchema), Result: noResult,
+	}
+}
+
+func (isolatePod) plan(ctx context.Context, c *cluster, request connectors.Request) (connectors.Plan, error) {
+	a, err := decode[podArguments](request.Arguments)
+	if err != nil {
+		return connectors.Plan{}, err
+	}
+	found, err := c.get(ctx, pod(a.Pod, ""))
+	if err != nil {
+		return connectors.Plan{}, err
+	}
+	i := isolation{pod: pod(a.Pod, string(found.GetUID())), policy: policyName(found.GetName(), string(found.GetUID()))}
+	plan := connectors.Plan{Target: i.pod, Summary: "isolate pod " + a.Pod}
+	policyDiff, created, err := i.tryPolicy(ctx, c, request.Key)
+	if err != nil {
+		return plan, err
+	}
+	labelling := i.labelling()
+	before, after, err := c.tryRewrite(ctx, &labelling, true)
+	if err != nil {
+		return plan, err
+	}
+	podDiff, err := kube.Diff(before, after)
+	if err != nil {
+		return plan, err
+	}
+	plan.Diff = policyDiff + podDiff
+	if plan.Done = !created && labelling.effect(before) == connectors.EffectPresent; plan.Done {
+		return plan, nil
+	}
+	if plan.Warnings, err = i.warnings(ctx, c, before); err != nil {
+		return plan, err
+	}
+	i.former = labelling.former(i.policy)
+	plan.Inverse, err = i.inverse()
+	return plan, err
+}
+
+// former is what the label was; nil where the pod carries the one of this isolation already.
+func (r rewrite) former(policy string) *string {
+	if was := pointer(r.fields[0].from); was != nil && *was != policy {
+		return was
+	}
+	return nil
+}
+
+// tryPolicy has the API server create the policy without keeping it, unless it is there.
+func (i isolation) tryPolicy(ctx context.Context, c *cluster, key string) (diff string, created bool, err error) {
+	found, err := i.found(ctx, c)
+	if err != nil || found != nil {
+		return "", false, err
+	}
+	policy := i.networkPolicy(key)
+	if err := c.Create(ctx, policy, client.DryRunAll); err != nil {
+		return "", false, c.explain(err, "planning NetworkPolicy "+i.pod.Namespace+"/"+i.policy)
+	}
+	diff, err = kube.Diff(nil, policy)
+	return diff, true, err
+}
+
+func (i isolation) warnings(ctx context.Context, c *cluster, found *unstructured.Unstructured) ([]string, error) {
+	pod := &corev1.Pod{}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(found.Object, pod); err != nil {
+		return nil, err
+	}
+	policies := &networkingv1.NetworkPolicyList{}
+	if err := c.List(ctx, policies, client.InNamespace(i.pod.Namespace)); err != nil {
+		return nil, c.explain(err, "listing NetworkPolicies of "+i.pod.Namespace)
+	}
+	return holes(pod, policies.Items), nil
+}
+
+func (isolatePod) execute(ctx context.Context, c *cluster, request connectors.Request, plan connectors.Plan) (connectors.Result, error) {
+	i, err := plannedIsolation(plan)
+	if err != nil {
+		return failed(err)
+	}
+	found, err := c.get(ctx, i.pod)
+	if err == nil {
+		err = sameObject(found, i.pod)
+	}
+	if err != nil {
+		return failed(err)
+	}
+	created, err := i.createPolicy(ctx, c, request.Key)
+	if err != nil {
+		return failed(err)
+	}
+	if _, err := c.rewrite(ctx, i.labelling()); err != nil {
+		return failed(i.withdraw(ctx, c, created, err))
+	}
+	return succeeded("pod %s/%s is isolated by NetworkPolicy %s", i.pod.Namespace, i.pod.Name, i.policy)
+}
+
+// plannedIsolation is what the plan's inverse would take back.
+func plannedIsolation(plan connectors.Plan) (isolation, error) {
+	if plan.Inverse == nil {
+		return isolation{}, fmt.Errorf("%w: the plan keeps no inverse, so nothing is changed", connectors.ErrInvalid)
+	}
+	var arguments map[string]any
+	if err := json.Unmarshal(plan.Inverse.Arguments, &arguments); err != nil {
+		return isolation{}, fmt.Errorf("%w: inverse: %w", connectors.ErrInvalid, err)
+	}
+	i, err := parseIsolation(arguments)
+	i.pod.UID = plan.Target.UID
+	return i, err
+}
+
+// createPolicy returns the policy if it was not there before.
+func (i isolation) createPolicy(ctx context.Context, c *cluster, key string) (*networkingv1.NetworkPolicy, error) {
+	found, err := i.found(ctx, c)
+	if err != nil || found != nil {
+		return nil, err
+	}
+	policy := i.networkPolicy(key)
+	err = c.Create(ctx, policy)
+	if apierrors.IsAlreadyExists(err) {
+		_, err = i.found(ctx, c)
+		return nil, err
+	}
+	return policy, c.explain(err, "creating NetworkPolicy "+i.pod.Namespace+"/"+i.policy)
+}
+
+// withdraw takes the policy away again when the pod could not be labelled for
+// sure. The error that comes back is a definite one only if nothing is left.
+func (i isolation) withdraw(ctx context.Context, c *cluster, created *networkingv1.NetworkPolicy, cause error) error {
+	if created == nil || !definite(cause) {
+		return cause
+	}
+	if err := c.Delete(ctx, created, exactly(created.UID)); err != nil {
+		return errors.New(cause.Error() + "; NetworkPolicy " + i.policy + " is left behind: " + err.Error())
+	}
+	return cause
+}
+
+func (isolatePod) observe(ctx context.Context, c *cluster, _ connectors.Request, target v1alpha1.TargetReference) (connectors.Effect, error) {
+	i := isolation{pod: target, policy: policyName(target.Name, target.UID)}
+	labelled, err := c.load(ctx, i.labelling())
+	if gone(err) {
+		return connectors.EffectUnknown, nil
+	}
+	if err != nil {
+		return connectors.EffectUnknown, err
+	}
+	policy, err := i.found(ctx, c)
+	if err != nil {
+		return connectors.EffectUnknown, err
+	}
+	there := 0
+	if policy != nil {
+		there++
+	}
+	if i.labelling().effect(labelled) == connectors.EffectPresent {
+		there++
+	}
+	return effectOf(there, 2), nil
+}

@@ -1,0 +1,150 @@
+package kubernetes
+
+import (
+	"context"
+	"fmt"
+
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/connectors"
+	"github.com/tocsin-dev/tocsin/internal/kube"
+	"github.com/tocsin-dev/tocsin/internal/operation"
+)
+
+// releasePod takes an isolation back. Where the pod is gone, or carries another
+// label by now, only the NetworkPolicy goes.
+type releasePod struct{}
+
+type releaseArguments struct {
+	Pod    string  `json:"pod"`
+	UID    string  `json:"uid"`
+	Policy string  `json:"policy"`
+	Former *string `json:"former,omitempty"`
+}
+
+func (releasePod) describe() operation.Operation {
+	return operation.Operation{
+		Name: "release-pod", Summary: "Let an isolated pod onto the network again",
+		Mode: v1alpha1.OperationWrite, Risk: v1alpha1.RiskMedium, Undo: v1alpha1.UndoIrreversible, InverseOnly: true,
+		Arguments: properties("pod", namespacedNameSchema, "uid", uidSchema, "policy", nameSchema, "former?", labelValueSchema),
+		Result:    noResult,
+	}
+}
+
+func (i isolation) inverse() (*connectors.Inverse, error) {
+	return inverse("release-pod", releaseArguments{
+		Pod: i.pod.Namespace + "/" + i.pod.Name, UID: i.pod.UID, Policy: i.policy, Former: i.former,
+	})
+}
+
+func parseIsolation(arguments map[string]any) (isolation, error) {
+	a, err := decode[releaseArguments](arguments)
+	return isolation{pod: pod(a.Pod, a.UID), policy: a.Policy, former: a.Former}, err
+}
+
+// remains is what is left of an isolation: the policy, and the pod if it is still labelled. Nil for gone.
+func (i isolation) remains(ctx context.Context, c *cluster) (*networkingv1.NetworkPolicy, *unstructured.Unstructured, error) {
+	policy, err := i.found(ctx, c)
+	if err != nil {
+		return nil, nil, err
+	}
+	labelled, err := c.load(ctx, i.labelling())
+	if gone(err) {
+		return policy, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if i.labelling().effect(labelled) != connectors.EffectPresent {
+		labelled = nil
+	}
+	return policy, labelled, nil
+}
+
+func (releasePod) plan(ctx context.Context, c *cluster, request connectors.Request) (connectors.Plan, error) {
+	i, err := parseIsolation(request.Arguments)
+	if err != nil {
+		return connectors.Plan{}, err
+	}
+	plan := connectors.Plan{Target: i.pod, Summary: fmt.Sprintf("release pod %s/%s", i.pod.Namespace, i.pod.Name)}
+	policy, labelled, err := i.remains(ctx, c)
+	if err != nil {
+		return plan, err
+	}
+	plan.Done = policy == nil && labelled == nil
+	if policy != nil {
+		if err := c.Delete(ctx, policy, exactly(policy.UID), client.DryRunAll); err != nil {
+			return plan, c.explain(err, "planning to delete NetworkPolicy "+i.policy)
+		}
+		policy.TypeMeta = i.networkPolicy("").TypeMeta
+		if plan.Diff, err = kube.Diff(policy, nil); err != nil {
+			return plan, err
+		}
+	}
+	if labelled == nil {
+		return plan, nil
+	}
+	unlabelling := i.labelling().swapped()
+	before, after, err := c.tryRewrite(ctx, &unlabelling, false)
+	if err != nil {
+		return plan, err
+	}
+	podDiff, err := kube.Diff(before, after)
+	plan.Diff += podDiff
+	return plan, err
+}
+
+func (releasePod) execute(ctx context.Context, c *cluster, request connectors.Request, plan connectors.Plan) (connectors.Result, error) {
+	i, err := parseIsolation(request.Arguments)
+	if err != nil {
+		return failed(err)
+	}
+	if plan.Target.UID != i.pod.UID {
+		return failed(fmt.Errorf("%w: the plan is for a pod with uid %q, the request for %s; plan again", connectors.ErrNotFound, plan.Target.UID, i.pod.UID))
+	}
+	policy, labelled, err := i.remains(ctx, c)
+	if err != nil {
+		return failed(err)
+	}
+	if labelled != nil {
+		if _, err := c.rewrite(ctx, i.labelling().swapped()); err != nil && !gone(err) {
+			return failed(err)
+		}
+	}
+	if policy != nil {
+		if err := client.IgnoreNotFound(c.Delete(ctx, policy, exactly(policy.UID))); err != nil {
+			return halfway(c.explain(err, "deleting NetworkPolicy "+i.policy), labelled != nil)
+		}
+	}
+	return succeeded("pod %s/%s is released", i.pod.Namespace, i.pod.Name)
+}
+
+// halfway ends an execution that failed after something was changed: not a Failed result then.
+func halfway(err error, changed bool) (connectors.Result, error) {
+	if changed {
+		return connectors.Result{Outcome: v1alpha1.OutcomeUnknown}, err
+	}
+	return failed(err)
+}
+
+func (releasePod) observe(ctx context.Context, c *cluster, request connectors.Request, _ v1alpha1.TargetReference) (connectors.Effect, error) {
+	i, err := parseIsolation(request.Arguments)
+	if err != nil {
+		return connectors.EffectUnknown, err
+	}
+	policy, labelled, err := i.remains(ctx, c)
+	if err != nil {
+		return connectors.EffectUnknown, err
+	}
+	there := 0
+	if policy == nil {
+		there++
+	}
+	if labelled == nil {
+		there++
+	}
+	return effectOf(there, 2), nil
+}

@@ -1,0 +1,143 @@
+package kubernetes
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/util/retry"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/connectors"
+	"github.com/tocsin-dev/tocsin/internal/kube"
+	"github.com/tocsin-dev/tocsin/internal/operation"
+)
+
+const bindingKinds = `{"enum": ["ClusterRoleBinding", "RoleBinding"]}`
+
+var bindingScope = scoped("ClusterRoleBinding")
+
+// removeRoleBinding deletes a binding, as long as it is what was planned.
+type removeRoleBinding struct{}
+
+func (removeRoleBinding) describe() operation.Operation {
+	return operation.Operation{
+		Name: "remove-role-binding", Summary: "Delete a RoleBinding or ClusterRoleBinding",
+		Mode: v1alpha1.OperationWrite, Risk: v1alpha1.RiskHigh, Undo: v1alpha1.UndoReversible,
+		Arguments: "{" + members("kind", bindingKinds, "namespace?", namespaceSchema, "name", rbacNameSchema) + "," + bindingScope + "}",
+		Result:    noResult,
+	}
+}
+
+func (removeRoleBinding) plan(ctx context.Context, c *cluster, request connectors.Request) (connectors.Plan, error) {
+	a, err := decode[object](request.Arguments)
+	if err != nil {
+		return connectors.Plan{}, err
+	}
+	target := a.target()
+	plan := connectors.Plan{Target: target, Summary: "remove " + name(target)}
+	found, err := c.get(ctx, target)
+	if gone(err) {
+		plan.Done, plan.Warnings = true, []string{"there is no " + name(target)}
+		return plan, nil
+	}
+	if err != nil {
+		return plan, err
+	}
+	plan.Target.UID = string(found.GetUID())
+	plan.Summary = fmt.Sprintf("remove %s, which grants %s", name(target), roleOf(found))
+	if err := c.Delete(ctx, found, exactly(found.GetUID()), client.DryRunAll); err != nil {
+		return plan, c.explain(err, "planning to delete "+name(target))
+	}
+	if plan.Diff, err = kube.Diff(found, nil); err != nil {
+		return plan, err
+	}
+	if plan.Warnings, err = c.restorable(ctx, found); err != nil {
+		return plan, err
+	}
+	plan.Inverse, err = inverse("create-role-binding", createRoleBindingArguments{Binding: reusable(found).Object})
+	return plan, err
+}
+
+// restorable warns where an undo would be refused. The API server checks for
+// escalation also in a dry run, which needs a name that is free.
+func (c *cluster) restorable(ctx context.Context, binding *unstructured.Unstructured) ([]string, error) {
+	again := reusable(binding)
+	again.SetName("tocsin-dry-run-" + string(binding.GetUID()))
+	err := c.Create(ctx, again, client.DryRunAll)
+	if apierrors.IsForbidden(err) {
+		return []string{"undo will be refused as things are: " + c.account.missing(err)}, nil
+	}
+	return nil, c.explain(err, "planning to restore "+binding.GetName())
+}
+
+func roleOf(binding *unstructured.Unstructured) string {
+	kind, _, _ := unstructured.NestedString(binding.Object, "roleRef", "kind")
+	role, _, _ := unstructured.NestedString(binding.Object, "roleRef", "name")
+	return kind + " " + role
+}
+
+// reusable is the object without what the API server fills in: fit to be created again.
+func reusable(object *unstructured.Unstructured) *unstructured.Unstructured {
+	again := object.DeepCopy()
+	for _, field := range []string{"uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink"} {
+		unstructured.RemoveNestedField(again.Object, "metadata", field)
+	}
+	return again
+}
+
+func (removeRoleBinding) execute(ctx context.Context, c *cluster, _ connectors.Request, plan connectors.Plan) (connectors.Result, error) {
+	kept, err := plannedBinding(plan)
+	if err != nil {
+		return failed(err)
+	}
+	err = retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		found, err := c.get(ctx, plan.Target)
+		if gone(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := sameObject(found, plan.Target); err != nil {
+			return err
+		}
+		if !equality.Semantic.DeepEqual(reusable(found).Object, kept.Object) {
+			return fmt.Errorf("%w: %s was changed since it was planned; plan again", connectors.ErrConflict, name(plan.Target))
+		}
+		uid, version := found.GetUID(), found.GetResourceVersion()
+		return client.IgnoreNotFound(c.Delete(ctx, found, client.Preconditions{UID: &uid, ResourceVersion: &version}))
+	})
+	if err != nil {
+		return failed(c.explain(err, "deleting "+name(plan.Target)))
+	}
+	return succeeded("%s is deleted", name(plan.Target))
+}
+
+func plannedBinding(plan connectors.Plan) (*unstructured.Unstructured, error) {
+	if plan.Inverse == nil {
+		return nil, fmt.Errorf("%w: the plan keeps no inverse, so nothing is changed", connectors.ErrInvalid)
+	}
+	var arguments createRoleBindingArguments
+	if err := json.Unmarshal(plan.Inverse.Arguments, &arguments); err != nil {
+		return nil, fmt.Errorf("%w: inverse: %w", connectors.ErrInvalid, err)
+	}
+	return &unstructured.Unstructured{Object: arguments.Binding}, nil
+}
+
+func (removeRoleBinding) observe(ctx context.Context, c *cluster, _ connectors.Request, target v1alpha1.TargetReference) (connectors.Effect, error) {
+	found, err := c.get(ctx, target)
+	switch {
+	case gone(err):
+		return connectors.EffectPresent, nil
+	case err != nil:
+		return connectors.EffectUnknown, err
+	case sameObject(found, target) != nil:
+		return connectors.EffectPresent, nil
+	}
+	return connectors.EffectAbsent, nil
+}

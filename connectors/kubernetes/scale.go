@@ -1,0 +1,96 @@
+package kubernetes
+
+import (
+	"context"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/connectors"
+	"github.com/tocsin-dev/tocsin/internal/operation"
+)
+
+const scaledKinds = `{"enum": ["Deployment", "StatefulSet", "ReplicaSet"]}`
+
+// Scaling goes through the scale subresource, so that the ServiceAccount needs no
+// right to change anything else of a workload.
+var scaleToZero = &rewriting{
+	operation: operation.Operation{
+		Name: "scale-to-zero", Summary: "Stop all pods of a workload",
+		Mode: v1alpha1.OperationWrite, Risk: v1alpha1.RiskHigh, Undo: v1alpha1.UndoReversible,
+		Arguments: properties("kind", scaledKinds, "namespace", namespaceSchema, "name", nameSchema), Result: noResult,
+	},
+	blind: true,
+	parse: func(arguments map[string]any) (rewrite, error) {
+		a, err := decode[object](arguments)
+		return scaling(a, nil, nil), err
+	},
+	summary: scaleSummary,
+	warn:    warnScaling,
+	undo: func(r rewrite) (*connectors.Inverse, error) {
+		from, _ := r.fields[0].from.(int64)
+		return inverse(scale.operation.Name, scaleArguments{
+			object: object{Kind: r.target.Kind, Namespace: r.target.Namespace, Name: r.target.Name, UID: r.target.UID},
+			To:     from,
+		})
+	},
+	undone: parseScale,
+}
+
+var scale = &rewriting{
+	operation: operation.Operation{
+		Name: "scale", Summary: "Give a workload the replicas back that it had",
+		Mode: v1alpha1.OperationWrite, Risk: v1alpha1.RiskHigh, Undo: v1alpha1.UndoIrreversible, InverseOnly: true,
+		Arguments: properties("kind", scaledKinds, "namespace", namespaceSchema, "name", nameSchema, "uid", uidSchema,
+			"from", `{"type": "integer", "minimum": 0}`, "to", `{"type": "integer", "minimum": 0}`),
+		Result: noResult,
+	},
+	parse:   parseScale,
+	summary: scaleSummary,
+}
+
+type scaleArguments struct {
+	object
+	From int64 `json:"from"`
+	To   int64 `json:"to"`
+}
+
+func parseScale(arguments map[string]any) (rewrite, error) {
+	a, err := decode[scaleArguments](arguments)
+	return scaling(a.object, replicas(a.From), replicas(a.To)), err
+}
+
+func scaling(o object, from, to any) rewrite {
+	return rewrite{
+		target: o.target(), subresource: "scale",
+		fields: []field{{path: []string{"spec", "replicas"}, from: from, to: to}},
+	}
+}
+
+// replicas of a Scale: the API server leaves zero out, so that absent is what zero is.
+func replicas(n int64) any {
+	if n == 0 {
+		return nil
+	}
+	return n
+}
+
+func scaleSummary(r rewrite) string {
+	from, _ := r.fields[0].from.(int64)
+	to, _ := r.fields[0].to.(int64)
+	return fmt.Sprintf("scale %s from %d to %d", name(r.target), from, to)
+}
+
+// warnScaling tells where the workload's owner would scale it up again.
+func warnScaling(ctx context.Context, c *cluster, r rewrite) ([]string, error) {
+	workload, err := c.get(ctx, r.target)
+	if err != nil {
+		return nil, err
+	}
+	if owner := metav1.GetControllerOf(workload); owner != nil {
+		return []string{fmt.Sprintf("%s is controlled by %s %s, which will scale it up again: scale that one",
+			name(r.target), owner.Kind, owner.Name)}, nil
+	}
+	return nil, nil
+}

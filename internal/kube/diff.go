@@ -1,0 +1,104 @@
+package kube
+
+import (
+	"fmt"
+
+	"github.com/pmezard/go-difflib/difflib"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/yaml"
+)
+
+// redacted stands in for values of environment variables, which often are credentials.
+const redacted = "(redacted)"
+
+// volatile are the fields that say nothing about the change itself: they differ
+// between two dry runs, or are written by the API server or controllers.
+var volatile = [][]string{
+	{"metadata", "managedFields"},
+	{"metadata", "resourceVersion"},
+	{"metadata", "generation"},
+	{"metadata", "uid"},
+	{"metadata", "creationTimestamp"},
+	{"metadata", "selfLink"},
+	{"metadata", "annotations", "kubectl.kubernetes.io/last-applied-configuration"},
+	{"status"},
+}
+
+// Diff compares two states of an object as YAML in unified form; nil stands for
+// an object that is not there. Fields that vary by themselves are left out, and
+// values of environment variables redacted. It is empty where nothing differs.
+func Diff(before, after runtime.Object) (string, error) {
+	from, title, err := document(before)
+	if err != nil {
+		return "", err
+	}
+	to, afterTitle, err := document(after)
+	if err != nil {
+		return "", err
+	}
+	if title == "" {
+		title = afterTitle
+	}
+	return difflib.GetUnifiedDiffString(difflib.UnifiedDiff{
+		A:        difflib.SplitLines(from),
+		B:        difflib.SplitLines(to),
+		FromFile: title + " (now)",
+		ToFile:   title + " (planned)",
+		Context:  3,
+	})
+}
+
+// document returns the object as comparable YAML, and its kind and name.
+func document(object runtime.Object) (text, title string, err error) {
+	if object == nil {
+		return "", "", nil
+	}
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
+	if err != nil {
+		return "", "", fmt.Errorf("comparing %T: %w", object, err)
+	}
+	stable := Stable(&unstructured.Unstructured{Object: content})
+	raw, err := yaml.Marshal(stable.Object)
+	if err != nil {
+		return "", "", fmt.Errorf("comparing %T: %w", object, err)
+	}
+	title = stable.GetKind() + " " + stable.GetName()
+	if ns := stable.GetNamespace(); ns != "" {
+		title = stable.GetKind() + " " + ns + "/" + stable.GetName()
+	}
+	return string(raw), title, nil
+}
+
+// Stable returns a copy without the fields that vary by themselves, fit to be
+// compared and shown.
+func Stable(object *unstructured.Unstructured) *unstructured.Unstructured {
+	stable := object.DeepCopy()
+	for _, path := range volatile {
+		unstructured.RemoveNestedField(stable.Object, path...)
+	}
+	if len(stable.GetAnnotations()) == 0 {
+		unstructured.RemoveNestedField(stable.Object, "metadata", "annotations")
+	}
+	redactEnvironment(stable.Object)
+	return stable
+}
+
+func redactEnvironment(value any) {
+	switch v := value.(type) {
+	case []any:
+		for _, item := range v {
+			redactEnvironment(item)
+		}
+	case map[string]any:
+		variables, _ := v["env"].([]any)
+		for _, item := range variables {
+			if variable, ok := item.(map[string]any); ok && variable["value"] != nil {
+				variable["value"] = redacted
+			}
+		}
+		for _, item := range v {
+			redactEnvironment(item)
+		}
+	}
+}
