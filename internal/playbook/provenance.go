@@ -45,7 +45,9 @@ func (q *question) provenance(condition *expr.Program, byID map[string]*question
 	return v1alpha1.ProvenanceTrusted
 }
 
-func (q *question) writable(field string) bool { return q.steered || q.operation.AttackerWritable(field) }
+func (q *question) writable(field string) bool {
+	return q.steered || q.operation.AttackerWritable(field)
+}
 
 func outside(trusted []string) func(path string) bool {
 	return func(path string) bool {

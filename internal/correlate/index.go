@@ -1,0 +1,153 @@
+// Package correlate tells which Investigation an alert joins. It is pure: alerts
+// in, names out, by the time of events and not of any clock.
+package correlate
+
+import (
+	"sync"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+)
+
+const (
+	// maxKeys is how many entities of open cases are remembered; beyond it the one
+	// used least recently is forgotten, so that its next alert opens a case of its own.
+	maxKeys = 1 << 20
+	// maxAlerts is how many alerts' answers are remembered, and maxLinks how many pods'
+	// ServiceAccounts.
+	maxAlerts = 1 << 18
+	maxLinks  = 1 << 18
+	// DefaultWindow applies where a namespace has none of its own.
+	DefaultWindow = time.Hour
+)
+
+// Index remembers the entities of open cases. It is safe for concurrent use.
+//
+// Alerts join when they share a strong entity: see strong. A pod also stands for its
+// ServiceAccount, once that account has acted itself: what a stolen token does joins the
+// case of the pod it was stolen from, while two pods that merely run under the
+// same account stay apart.
+type Index struct {
+	mu      sync.Mutex
+	windows map[string]time.Duration
+	entries *simplelru.LRU[entityKey, *entry]
+	cases   map[caseKey]*openCase
+	alerts  *simplelru.LRU[caseKey, string]
+	// accounts holds the ServiceAccount of a pod, both as namespace/name.
+	accounts *simplelru.LRU[string, string]
+}
+
+// caseKey is a namespace and the name of a case or an alert in it.
+type caseKey struct{ namespace, name string }
+
+// entityKey is an entity within a tenant. A derived one stands for the
+// ServiceAccount of a pod in the case.
+type entityKey struct {
+	namespace, key string
+	derived        bool
+}
+
+// entry is the case that an entity belongs to, and when it was seen there.
+type entry struct {
+	name        string
+	first, last time.Time
+}
+
+type openCase struct{ keys map[entityKey]struct{} }
+
+// NewIndex returns an empty index.
+func NewIndex() *Index { return newIndex(maxKeys) }
+
+func newIndex(size int) *Index {
+	i := &Index{windows: map[string]time.Duration{}, cases: map[caseKey]*openCase{}}
+	i.entries = newLRU(size, i.evicted)
+	i.alerts = newLRU[caseKey, string](maxAlerts, nil)
+	i.accounts = newLRU[string, string](maxLinks, nil)
+	return i
+}
+
+func newLRU[K comparable, V any](size int, evicted func(K, V)) *simplelru.LRU[K, V] {
+	lru, err := simplelru.NewLRU(size, evicted)
+	if err != nil {
+		panic(err) // the size is a positive constant
+	}
+	return lru
+}
+
+// SetWindow sets the window of a namespace: alerts that share an entity join if
+// their events are at most that far apart.
+func (i *Index) SetWindow(namespace string, window time.Duration) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.windows[namespace] = window
+}
+
+// Join returns the name of the Investigation that an alert belongs to: an open one
+// that shares a strong entity within the window, or a new one. The answer for
+// an alert stays the same.
+func (i *Index) Join(namespace, alert string, spec v1alpha1.AlertSpec) string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if name, ok := i.alerts.Get(caseKey{namespace, alert}); ok {
+		return name
+	}
+	i.learn(spec.Entities)
+	name := i.find(namespace, spec)
+	if name == "" {
+		name = caseName(namespace, alert, spec.Entities)
+	}
+	i.add(namespace, name, alert, spec)
+	return name
+}
+
+// Opened tells of an open Investigation and an alert in it, as read from the API server.
+func (i *Index) Opened(namespace, name, alert string, spec v1alpha1.AlertSpec) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.learn(spec.Entities)
+	i.add(namespace, name, alert, spec)
+}
+
+// Close forgets the entities of a case: no further alert joins it.
+func (i *Index) Close(namespace, name string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	c := i.cases[caseKey{namespace, name}]
+	if c == nil {
+		return
+	}
+	delete(i.cases, caseKey{namespace, name})
+	for key := range c.keys {
+		i.entries.Remove(key)
+	}
+}
+
+// Link tells under which ServiceAccount a pod runs, both as namespace/name.
+func (i *Index) Link(pod, account string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.link(pod, account)
+}
+
+func (i *Index) link(pod, account string) {
+	i.accounts.Add(pod, account)
+}
+
+// learn links the pod and the ServiceAccount that acted together.
+func (i *Index) learn(entities []v1alpha1.Entity) {
+	var pod, account string
+	for _, e := range entities {
+		switch {
+		case e.Role != v1alpha1.RoleActor:
+		case e.Type == v1alpha1.EntityPod && pod == "":
+			pod = e.Value
+		case e.Type == v1alpha1.EntityServiceAccount && account == "":
+			account = e.Value
+		}
+	}
+	if pod != "" && account != "" {
+		i.link(pod, account)
+	}
+}

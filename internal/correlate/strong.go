@@ -1,0 +1,55 @@
+package correlate
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+)
+
+// anyRole are types that name one thing, whatever part it plays.
+var anyRole = []v1alpha1.EntityType{v1alpha1.EntityPod, v1alpha1.EntityServiceAccount, v1alpha1.EntityFileHash}
+
+// involved are types that name one thing, but are context too often: they count
+// only for what acted or was acted on.
+var involved = []v1alpha1.EntityType{
+	v1alpha1.EntityUser, v1alpha1.EntityWorkload, v1alpha1.EntityKubernetesObject, v1alpha1.EntityCloudResource,
+}
+
+// strong returns the keys of the entities that make alerts belong together, actors
+// first. What many innocents share never does: nodes, namespaces, images,
+// addresses, groups, processes, files, and the system's own identities.
+func strong(entities []v1alpha1.Entity) []string {
+	var keys []string
+	for _, role := range []v1alpha1.EntityRole{v1alpha1.RoleActor, v1alpha1.RoleTarget, v1alpha1.RoleRelated, ""} {
+		for _, e := range entities {
+			if e.Role == role && isStrong(e, entities) && !slices.Contains(keys, e.Key()) {
+				keys = append(keys, e.Key())
+			}
+		}
+	}
+	return keys
+}
+
+func isStrong(e v1alpha1.Entity, all []v1alpha1.Entity) bool {
+	if isSystem(e) || e.Value == "" {
+		return false
+	}
+	part := e.Role == v1alpha1.RoleActor || e.Role == v1alpha1.RoleTarget
+	if e.Type == v1alpha1.EntityHost {
+		// A host is one thing for alerts about hosts, and a crowd for alerts about pods.
+		return part && !slices.ContainsFunc(all, func(o v1alpha1.Entity) bool { return o.Type == v1alpha1.EntityPod })
+	}
+	return slices.Contains(anyRole, e.Type) || part && slices.Contains(involved, e.Type)
+}
+
+// isSystem: identities under which the cluster itself acts, for everybody.
+func isSystem(e v1alpha1.Entity) bool {
+	switch e.Type {
+	case v1alpha1.EntityServiceAccount:
+		return strings.HasPrefix(e.Value, "kube-system/")
+	case v1alpha1.EntityUser:
+		return strings.HasPrefix(e.Value, "system:")
+	}
+	return false
+}
