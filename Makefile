@@ -16,7 +16,7 @@ GOLANGCI_LINT  := $(TOOLS)/golangci-lint
 
 # What generate writes, and nothing else does.
 GENERATED := api/v1alpha1/zz_generated.deepcopy.go api/v1alpha1/applyconfiguration \
-	config/crd/soc.tocsin.dev_*.yaml config/rbac/role.yaml charts/tocsin/crds docs/api/v1alpha1.md
+	config/crd/soc.tocsin.dev_*.yaml config/rbac/role.yaml charts/tocsin/crds charts/tocsin/files docs/api/v1alpha1.md
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -29,7 +29,7 @@ help: ## List the targets
 ##@ Generated files
 
 .PHONY: generate
-generate: generate-code generate-crds generate-rbac generate-docs ## Regenerate everything that is generated
+generate: generate-code generate-crds generate-rbac generate-chart generate-docs ## Regenerate everything that is generated
 
 .PHONY: generate-code
 generate-code: $(CONTROLLER_GEN) ## Deep copies and apply configurations
@@ -46,6 +46,14 @@ generate-crds: $(CONTROLLER_GEN) ## CRDs, and their copy in the chart
 .PHONY: generate-rbac
 generate-rbac: $(CONTROLLER_GEN) ## The operator's ClusterRole, from the markers beside the code that needs it
 	$(CONTROLLER_GEN) rbac:roleName=tocsin paths=./controllers/... paths=./internal/... output:rbac:dir=config/rbac
+
+.PHONY: generate-chart
+generate-chart: generate-rbac ## The chart's copies of the policies and roles in config
+	rm -rf charts/tocsin/files && mkdir -p charts/tocsin/files
+	for dir in admission rbac; do \
+		mkdir charts/tocsin/files/$$dir && cp config/$$dir/*.yaml charts/tocsin/files/$$dir/ && \
+		rm charts/tocsin/files/$$dir/kustomization.yaml || exit 1; \
+	done
 
 .PHONY: generate-docs
 generate-docs: $(CRD_REF_DOCS) ## The API reference
