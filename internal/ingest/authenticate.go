@@ -1,0 +1,87 @@
+package ingest
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+)
+
+// refusal is why a sender is not let in. It never tells what would have been right.
+type refusal struct{ field, message string }
+
+// authenticator proves a sender, in time that does not depend on how much of a
+// secret was guessed.
+type authenticator interface {
+	// header is checked before the body is read; nil lets it pass.
+	header(http.Header) *refusal
+	// body is checked after.
+	body(http.Header, []byte) *refusal
+}
+
+const defaultSignatureHeader = "X-Signature-256"
+
+func newAuthenticator(spec v1alpha1.SourceAuthentication, secret []byte) (authenticator, error) {
+	// Secrets made from files end in a newline that no sender sends.
+	secret = bytes.TrimRight(secret, "\r\n")
+	switch {
+	case spec.Bearer != nil && spec.HMAC == nil:
+		if len(secret) == 0 {
+			return nil, errors.New("spec.authentication.bearer.secretRef: the Secret's key is empty; put the token there")
+		}
+		return bearer{digest: sha256.Sum256(secret)}, nil
+	case spec.HMAC != nil && spec.Bearer == nil:
+		if len(secret) == 0 {
+			return nil, errors.New("spec.authentication.hmac.secretRef: the Secret's key is empty; put the shared key there")
+		}
+		name := spec.HMAC.Header
+		if name == "" {
+			name = defaultSignatureHeader
+		}
+		return signature{name: name, key: secret}, nil
+	}
+	return nil, errors.New("spec.authentication: exactly one of bearer and hmac must be set")
+}
+
+// bearer compares digests, so that not even the token's length shows.
+type bearer struct{ digest [sha256.Size]byte }
+
+func (b bearer) header(h http.Header) *refusal {
+	scheme, token, _ := strings.Cut(h.Get("Authorization"), " ")
+	got := sha256.Sum256([]byte(strings.TrimSpace(token)))
+	same := subtle.ConstantTimeCompare(got[:], b.digest[:]) == 1
+	if !strings.EqualFold(scheme, "Bearer") || !same {
+		return &refusal{"Authorization", `wrong or missing token; send "Authorization: Bearer <token>" with the token of the AlertSource's Secret`}
+	}
+	return nil
+}
+
+func (bearer) body(http.Header, []byte) *refusal { return nil }
+
+type signature struct {
+	name string
+	key  []byte
+}
+
+func (s signature) header(h http.Header) *refusal {
+	if h.Get(s.name) == "" {
+		return &refusal{s.name, "missing signature; send the hex HMAC-SHA256 of the body, made with the key of the AlertSource's Secret"}
+	}
+	return nil
+}
+
+func (s signature) body(h http.Header, body []byte) *refusal {
+	got, err := hex.DecodeString(strings.TrimPrefix(strings.TrimSpace(h.Get(s.name)), "sha256="))
+	mac := hmac.New(sha256.New, s.key)
+	mac.Write(body)
+	if err != nil || !hmac.Equal(got, mac.Sum(nil)) {
+		return &refusal{s.name, "wrong signature; send the hex HMAC-SHA256 of the body, made with the key of the AlertSource's Secret"}
+	}
+	return nil
+}

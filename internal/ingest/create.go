@@ -1,0 +1,137 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/internal/ingest/stream"
+)
+
+// maxCreations run at the same time; alerts are decided on in order, but need not wait for each other's write.
+const maxCreations = 16
+
+// creation is what became of creating an alert: err is nil, a rejection, or the
+// context's. Existing is the alert that was there before.
+type creation struct {
+	tracked  *tracked
+	existing *v1alpha1.Alert
+	err      error
+}
+
+// create starts to create an alert for a group.
+func (r *run) create(ctx context.Context, g group, message stream.Message) error {
+	for len(r.table.pending) >= maxCreations {
+		if err := r.awaitCreation(ctx); err != nil {
+			return err
+		}
+	}
+	alert := r.alert(g, message)
+	e := r.table.begin(types.NamespacedName{Namespace: alert.Namespace, Name: alert.Name}, g, message.Position.Sequence)
+	go func() {
+		existing, err := r.store(ctx, alert)
+		r.created <- creation{tracked: e, existing: existing, err: err}
+	}()
+	return nil
+}
+
+func (r *run) alert(g group, message stream.Message) *v1alpha1.Alert {
+	alert := &v1alpha1.Alert{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: message.Namespace, Name: AlertName(g.spec),
+			Annotations: map[string]string{AnnotationPosition: message.Position.String()},
+		},
+		Spec: g.spec,
+	}
+	if g.events > 1 {
+		alert.Annotations[AnnotationEvents] = strconv.FormatInt(g.events, 10)
+	}
+	if investigation := r.Correlator.Join(alert.Namespace, alert.Name, alert.Spec); investigation != "" {
+		alert.Labels = map[string]string{v1alpha1.LabelInvestigation: investigation}
+	}
+	return alert
+}
+
+// store runs beside the loop. An alert that exists was created before a restart.
+func (r *run) store(ctx context.Context, alert *v1alpha1.Alert) (existing *v1alpha1.Alert, err error) {
+	key := types.NamespacedName{Namespace: alert.Namespace, Name: alert.Name}
+	err = r.insist(ctx, "Cannot create an Alert", func(ctx context.Context) error {
+		err := r.Alerts.Create(ctx, alert.DeepCopy())
+		if !apierrors.IsAlreadyExists(err) {
+			return err
+		}
+		existing, err = r.Alerts.Get(ctx, key)
+		if apierrors.IsNotFound(err) {
+			return fmt.Errorf("Alert %s went while it was looked at", key)
+		}
+		return err
+	})
+	if err == nil && existing != nil && existing.Spec.Fingerprint != alert.Spec.Fingerprint {
+		err = apierrors.NewBadRequest(fmt.Sprintf("another Alert is named %s", key))
+	}
+	return existing, err
+}
+
+func (r *run) awaitCreation(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case c := <-r.created:
+		return r.settle(ctx, c)
+	}
+}
+
+// settle takes in what became of a creation.
+func (r *run) settle(ctx context.Context, c creation) error {
+	if c.err != nil && !rejected(c.err) {
+		return c.err // told to stop; the messages stay unprocessed
+	}
+	if c.err != nil {
+		return r.refuse(ctx, c)
+	}
+	if c.existing == nil {
+		r.Metrics.created.Inc()
+	}
+	r.table.settle(c, r.Clock.Now())
+	return nil
+}
+
+func (t *table) settle(c creation, now time.Time) {
+	if c.existing != nil {
+		t.exists(c.tracked, c.existing, now)
+		return
+	}
+	t.created(c.tracked, now)
+}
+
+// refuse puts aside every message of an alert that the API server does not take.
+func (r *run) refuse(ctx context.Context, c creation) error {
+	e := c.tracked
+	for _, tally := range e.creating {
+		message, err := r.Stream.Message(ctx, tally.sequence)
+		if err != nil {
+			return err
+		}
+		source, _, err := r.decodings.get(ctx, types.NamespacedName{Namespace: message.Namespace, Name: message.Source})
+		if err != nil && !apierrors.IsNotFound(err) {
+			return errors.Join(err, c.err)
+		}
+		err = r.bury(ctx, source, stream.DeadLetter{
+			Namespace: message.Namespace, Source: message.Source, Class: classRejected,
+			Reason: "the API server refuses the Alert: " + c.err.Error(),
+			Origin: message.Position.String() + "/" + e.key.Name, Body: message.Body,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	r.table.forget(e)
+	return nil
+}

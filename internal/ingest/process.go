@@ -1,0 +1,168 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/internal/ingest/decode"
+	"github.com/tocsin-dev/tocsin/internal/ingest/stream"
+)
+
+// process does with a message whatever follows from it. Messages up to saved have
+// had their effect and are only remembered.
+func (r *run) process(ctx context.Context, message stream.Message) error {
+	replay := message.Position.Sequence <= r.saved
+	var source *v1alpha1.AlertSource
+	var d decoding
+	var wrong error
+	err := r.insist(ctx, "Cannot read an AlertSource", func(ctx context.Context) error {
+		source, d, wrong = r.decodings.get(ctx, types.NamespacedName{Namespace: message.Namespace, Name: message.Source})
+		if source == nil && !apierrors.IsNotFound(wrong) {
+			return wrong
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if wrong != nil {
+		if replay {
+			return nil
+		}
+		defer r.advance(message)
+		return r.bury(ctx, source, r.unreadable(message, source, wrong))
+	}
+	batch := d.decoder.Decode(message.Body, message.Received)
+	r.remember(message.Namespace, batch)
+	if replay {
+		return nil
+	}
+	if err := r.effects(ctx, message, source, d, batch); err != nil {
+		return err
+	}
+	r.advance(message)
+	return nil
+}
+
+func (r *run) advance(message stream.Message) { r.position = message.Position.Sequence }
+
+func (r *run) unreadable(message stream.Message, source *v1alpha1.AlertSource, wrong error) stream.DeadLetter {
+	reason := "the AlertSource was deleted before the event was processed"
+	if source != nil {
+		reason = "the AlertSource is invalid: " + wrong.Error()
+	}
+	return stream.DeadLetter{
+		Namespace: message.Namespace, Source: message.Source, Class: classSource,
+		Reason: reason, Origin: message.Position.String(), Body: message.Body,
+	}
+}
+
+func (r *run) remember(namespace string, batch decode.Batch) {
+	for _, event := range batch.Events {
+		r.Recorder.Record(namespace, event.Object, event.At)
+	}
+	for _, spec := range batch.Alerts {
+		r.Recorder.RecordAlert(namespace, spec)
+	}
+}
+
+func (r *run) effects(ctx context.Context, message stream.Message, source *v1alpha1.AlertSource, d decoding, batch decode.Batch) error {
+	for i, failure := range batch.Failures {
+		err := r.bury(ctx, source, stream.DeadLetter{
+			Namespace: message.Namespace, Source: message.Source, Class: string(failure.Class),
+			Reason: failure.Err.Error(), Origin: fmt.Sprintf("%s/%d", message.Position, i), Body: failure.Body,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	r.Metrics.events.Add(float64(len(batch.Events) + len(batch.Alerts)))
+	for _, g := range groups(r.alerts(message, batch), d.window) {
+		if err := r.count(ctx, g, message); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// alerts are what the sender reports and what detection finds, made whole.
+func (r *run) alerts(message stream.Message, batch decode.Batch) []v1alpha1.AlertSpec {
+	specs := batch.Alerts
+	for _, event := range batch.Events {
+		found := r.Detector.Detect(message.Namespace, event.Object)
+		for _, spec := range found {
+			spec.RawDigest = decode.Digest(event.Raw)
+			if spec.FirstSeen.IsZero() {
+				spec.FirstSeen.Time = event.At
+			}
+			decode.Bound(&spec, message.Received)
+			specs = append(specs, spec)
+		}
+	}
+	for i := range specs {
+		specs[i].Source = message.Source
+		specs[i].Fingerprint = Fingerprint(message.Namespace, message.Source, specs[i].Rule, specs[i].Entities)
+	}
+	return specs
+}
+
+// count makes a group of events a repeat or a new alert.
+func (r *run) count(ctx context.Context, g group, message stream.Message) error {
+	sequence := message.Position.Sequence
+	known := r.table.latest[g.spec.Fingerprint]
+	if known != nil && sequence <= known.through {
+		return nil // counted before a restart
+	}
+	if known != nil && known.repeats(g.spec.FirstSeen.Time) {
+		r.table.repeat(known, g, sequence, r.Clock.Now())
+		r.Metrics.repeats.Add(float64(g.events))
+		return nil
+	}
+	if known != nil {
+		if err := r.finish(ctx, known); err != nil {
+			return err
+		}
+	}
+	return r.create(ctx, g, message)
+}
+
+// finish writes all that is known of an alert before a newer one with the same
+// fingerprint is made, since that one's position vouches for everything before it.
+func (r *run) finish(ctx context.Context, e *tracked) error {
+	for r.table.pending[e] {
+		if err := r.awaitCreation(ctx); err != nil {
+			return err
+		}
+	}
+	if !r.table.dirty[e] {
+		return nil
+	}
+	err := r.insist(ctx, "Cannot write the count of an Alert", func(ctx context.Context) error { return r.save(ctx, e) })
+	if err != nil && !rejected(err) {
+		return err
+	}
+	r.saveEnded(e, err)
+	return nil
+}
+
+// bury stores a dead letter and tells people.
+func (r *run) bury(ctx context.Context, source *v1alpha1.AlertSource, letter stream.DeadLetter) error {
+	err := r.insist(ctx, "Cannot store a dead letter", func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+		defer cancel()
+		return r.Stream.Bury(ctx, letter)
+	})
+	if err != nil {
+		return errors.Join(err, fmt.Errorf("dead letter %s: %s", letter.Origin, letter.Reason))
+	}
+	r.Metrics.deadLetters.WithLabelValues(letter.Class).Inc()
+	r.Log.Info("Put an event aside", "namespace", letter.Namespace, "source", letter.Source,
+		"origin", letter.Origin, "class", letter.Class, "reason", letter.Reason)
+	r.notices.deadLetter(source, letter, r.Clock.Now())
+	return nil
+}

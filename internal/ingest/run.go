@@ -1,0 +1,165 @@
+package ingest
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/internal/ingest/stream"
+)
+
+const (
+	tickEvery  = time.Second
+	sweepEvery = time.Minute
+	// stopTimeout bounds the last writes after the signal to stop.
+	stopTimeout = 10 * time.Second
+)
+
+// run is one term of the pipeline as leader. All fields belong to the goroutine of loop.
+type run struct {
+	*Pipeline
+	table     *table
+	decodings decodings
+	notices   notices
+	// created delivers what became of creations.
+	created chan creation
+	// position is the last message processed in memory, saved the last one whose effects are all written.
+	position, saved uint64
+	swept           time.Time
+}
+
+func newRun(p *Pipeline) *run {
+	return &run{
+		Pipeline: p, table: newTable(p.Stream.ID(), p.FlushInterval),
+		decodings: decodings{reader: p.Sources, compiled: map[types.NamespacedName]compiledDecoding{}},
+		notices:   newNotices(p.Events), created: make(chan creation, maxCreations), swept: p.Clock.Now(),
+	}
+}
+
+// seed reads where the last leader stopped.
+func (r *run) seed(ctx context.Context) error {
+	err := r.insist(ctx, "Cannot list Alerts", func(ctx context.Context) error {
+		r.table = newTable(r.Stream.ID(), r.FlushInterval)
+		return r.Alerts.Each(ctx, func(alert *v1alpha1.Alert) {
+			// Without its source nothing repeats the alert.
+			_, d, _ := r.decodings.get(ctx, types.NamespacedName{Namespace: alert.Namespace, Name: alert.Spec.Source})
+			r.table.seed(alert, d.window, r.Clock.Now())
+		})
+	})
+	if err != nil {
+		return err
+	}
+	r.saved, err = r.Stream.Processed(ctx)
+	r.position = r.saved
+	return err
+}
+
+// loop starts with the oldest message that is kept: those already processed are only remembered.
+func (r *run) loop(ctx context.Context, reader *stream.Reader) error {
+	messages, failed := pump(ctx, reader)
+	ticker := r.Clock.NewTicker(tickEvery)
+	defer ticker.Stop()
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			return r.stop()
+		case message := <-messages:
+			err = r.process(ctx, message)
+		case c := <-r.created:
+			err = r.settle(ctx, c)
+		case <-ticker.C():
+			err = r.tick(ctx)
+		case err = <-failed:
+		}
+		if err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+}
+
+// pump makes the reader selectable. It ends with the context.
+func pump(ctx context.Context, reader *stream.Reader) (<-chan stream.Message, <-chan error) {
+	messages, failed := make(chan stream.Message), make(chan error, 1)
+	context.AfterFunc(ctx, reader.Close)
+	go func() {
+		for {
+			message, err := reader.Next()
+			if err != nil {
+				failed <- err
+				return
+			}
+			select {
+			case messages <- message:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return messages, failed
+}
+
+// tick writes the counts that are due, and how far the stream is processed.
+func (r *run) tick(ctx context.Context) error {
+	now := r.Clock.Now()
+	r.flush(ctx, r.table.flushable(now))
+	if err := r.checkpoint(ctx); err != nil {
+		return err
+	}
+	if now.Sub(r.swept) >= sweepEvery {
+		r.table.sweep(r.saved, now)
+		r.swept = now
+	}
+	return nil
+}
+
+func (r *run) checkpoint(ctx context.Context) error {
+	floor := r.table.floor(r.position)
+	if floor <= r.saved {
+		return nil
+	}
+	if err := r.Stream.SetProcessed(ctx, floor); err != nil {
+		return err
+	}
+	r.saved = floor
+	return r.Stream.Trim(ctx, floor)
+}
+
+// stop writes what can be written; the rest is in the stream.
+func (r *run) stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	for range len(r.table.pending) {
+		if c := <-r.created; c.err == nil {
+			r.table.settle(c, r.Clock.Now())
+		}
+	}
+	var all []*tracked
+	for e := range r.table.dirty {
+		all = append(all, e)
+	}
+	r.flush(ctx, all)
+	return r.checkpoint(ctx)
+}
+
+// insist tries until it works, the error is a rejection, or the pipeline stops:
+// order is kept, and nothing is passed over because a server is down.
+func (r *run) insist(ctx context.Context, failure string, do func(context.Context) error) error {
+	backoff := wait.Backoff{Duration: 100 * time.Millisecond, Factor: 2, Jitter: 0.1, Steps: 8, Cap: 10 * time.Second}
+	for {
+		err := do(ctx)
+		if err == nil || rejected(err) {
+			return err
+		}
+		delay := backoff.Step()
+		r.Log.Error(err, failure+"; trying again", "in", delay)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-r.Clock.After(delay):
+		}
+	}
+}

@@ -1,0 +1,155 @@
+package ingest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"github.com/tocsin-dev/tocsin/internal/ingest/stream"
+	"github.com/tocsin-dev/tocsin/internal/redact"
+)
+
+// storeTimeout bounds how long a sender waits for the disk.
+const storeTimeout = 15 * time.Second
+
+// Store keeps what was received.
+type Store interface {
+	// Publish returns once the event is durable; stream.ErrTooLarge or stream.ErrUnavailable tell why not.
+	Publish(ctx context.Context, namespace, source string, body []byte) (stream.Position, error)
+	// Bury returns once the dead letter is durable.
+	Bury(ctx context.Context, letter stream.DeadLetter) error
+}
+
+// Server receives events at POST /v1/sources/{namespace}/{name}. It answers 202
+// with {"id": "<stream>/<sequence>"} once an event is durable, and otherwise with
+// {"error": "...", "field": "..."}: 400 malformed JSON, 401 wrong token or
+// signature, 404 unknown source, 405, 413 too large, 429 too fast, 503 try again.
+type Server struct {
+	Sources *Sources
+	Store   Store
+	Metrics *Metrics
+	Log     logr.Logger
+}
+
+// Handler returns the HTTP handler.
+func (s *Server) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/v1/sources/{namespace}/{name}", s.receive)
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		s.answer(w, reply{code: http.StatusNotFound, message: "no such path; events go to POST /v1/sources/<namespace>/<name>"})
+	})
+	return mux
+}
+
+// reply is an answer: the id of a stored event, or what is wrong.
+type reply struct {
+	code           int
+	id             string
+	message, field string
+}
+
+func (s *Server) receive(w http.ResponseWriter, r *http.Request) {
+	s.answer(w, s.handle(w, r))
+}
+
+func (s *Server) handle(w http.ResponseWriter, r *http.Request) reply {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		return reply{code: http.StatusMethodNotAllowed, message: r.Method + " is not allowed here; send events with POST"}
+	}
+	namespace, name := r.PathValue("namespace"), r.PathValue("name")
+	source, ok := s.Sources.Get(namespace, name)
+	if !ok {
+		return reply{code: http.StatusNotFound, field: "path", message: fmt.Sprintf(
+			"no AlertSource %.253q is ready in namespace %.63q; see kubectl -n <namespace> get alertsources", name, namespace)}
+	}
+	body, refused := s.admit(w, r, source)
+	if refused != nil {
+		return *refused
+	}
+	return s.store(r.Context(), source, body)
+}
+
+// admit reads the body of a sender that proves itself and keeps to its limits.
+func (s *Server) admit(w http.ResponseWriter, r *http.Request, source *Source) ([]byte, *reply) {
+	if no := source.authenticator.header(r.Header); no != nil {
+		return nil, &reply{code: http.StatusUnauthorized, message: no.message, field: no.field}
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, source.maxBodyBytes))
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return nil, &reply{code: http.StatusRequestEntityTooLarge, field: "body",
+			message: fmt.Sprintf("the body is over spec.maxBodyBytes of the AlertSource, %d bytes; send smaller batches", tooLarge.Limit)}
+	}
+	if err != nil {
+		return nil, &reply{code: http.StatusBadRequest, field: "body", message: "the body ended early: " + err.Error()}
+	}
+	if no := source.authenticator.body(r.Header, body); no != nil {
+		return nil, &reply{code: http.StatusUnauthorized, message: no.message, field: no.field}
+	}
+	// Only who is let in can use up the limit.
+	if !source.limiter.Allow() {
+		w.Header().Set("Retry-After", "1")
+		return nil, &reply{code: http.StatusTooManyRequests,
+			message: fmt.Sprintf("over spec.rateLimit of the AlertSource, %g requests a second; try again", float64(source.limiter.Limit()))}
+	}
+	return body, nil
+}
+
+// store answers only once the event, or the dead letter, is durable.
+func (s *Server) store(ctx context.Context, source *Source, body []byte) reply {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	event, err := clean(body)
+	if err != nil {
+		return s.bury(ctx, source, body, err)
+	}
+	position, err := s.Store.Publish(ctx, source.namespace, source.name, event)
+	switch {
+	case errors.Is(err, stream.ErrTooLarge):
+		return reply{code: http.StatusRequestEntityTooLarge, field: "body", message: err.Error() + "; send smaller batches"}
+	case err != nil:
+		return s.unavailable(err)
+	}
+	return reply{code: http.StatusAccepted, id: position.String()}
+}
+
+// bury keeps what an authenticated sender sent although it is not JSON.
+func (s *Server) bury(ctx context.Context, source *Source, body []byte, malformed error) reply {
+	err := s.Store.Bury(ctx, stream.DeadLetter{
+		Namespace: source.namespace, Source: source.name, Class: classMalformed,
+		Reason: malformed.Error(), Body: []byte(redact.String(string(body))),
+	})
+	if err != nil {
+		return s.unavailable(err)
+	}
+	s.Metrics.deadLetters.WithLabelValues(classMalformed).Inc()
+	return reply{code: http.StatusBadRequest, field: "body", message: malformed.Error()}
+}
+
+func (s *Server) unavailable(err error) reply {
+	s.Log.Error(err, "Cannot store an event")
+	return reply{code: http.StatusServiceUnavailable, message: "the event could not be stored and has no effect; try again"}
+}
+
+func (s *Server) answer(w http.ResponseWriter, r reply) {
+	s.Metrics.requests.WithLabelValues(strconv.Itoa(r.code)).Inc()
+	if r.code == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(r.code)
+	// A sender that is gone cannot be told.
+	_ = json.NewEncoder(w).Encode(struct {
+		ID    string `json:"id,omitempty"`
+		Error string `json:"error,omitempty"`
+		Field string `json:"field,omitempty"`
+	}{r.id, r.message, r.field})
+}
