@@ -6,6 +6,8 @@ import "github.com/tocsin-dev/tocsin/api/v1alpha1"
 type Finding struct {
 	// Question whose answer it comes from, or "alert".
 	Question string
+	// Alert that it is about, by name; empty if it is about the whole case.
+	Alert string
 	// Text in words, for people.
 	Text string
 	// Provenance: who could have written what it rests on.

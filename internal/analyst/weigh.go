@@ -25,6 +25,8 @@ type Facts struct {
 	// Prior in centibans, and where it comes from.
 	Prior       int32
 	PriorReason string
+	// Alerts of the case by name: a case is dismissed only if each is explained.
+	Alerts []string
 	// Findings in the order in which they are numbered.
 	Findings []Finding
 	// Thresholds of the verdict in decibans; zero means the default.
@@ -53,6 +55,9 @@ type Conclusion struct {
 //
 //   - A finding that an attacker could have written never counts below zero (S2).
 //   - One finding counts at most 20 dB either way.
+//   - A case is as innocent as the alert that is explained worst: findings below
+//     zero about other alerts do not count. Else an intruder with the token of a
+//     deployer would hide behind the deployer's daily work.
 //   - Findings of one group count once: the strongest, at a tie the suspicious
 //     one, then the first. The same finding reported twice is a group too.
 //   - A case is dismissed only on at least one trusted finding that counts below
@@ -68,6 +73,7 @@ func Weigh(f Facts) Conclusion {
 		})
 	}
 	all := weighAll(findings)
+	leastExplained(all, f.Alerts)
 	groupOnce(all)
 	shown, dropped := bound(all)
 	number(shown)
@@ -107,96 +113,6 @@ func (c *Conclusion) conclude(f Facts, shown []weighed, dropped bool) {
 		c.EscalateReason = fmt.Sprintf("more than %d findings: not all could be counted", maxEvidence)
 	default:
 		c.Verdict, c.Escalate = cmp.Or(strongest.suggests, v1alpha1.BenignPositive), false
-	}
-}
-
-// weighed is a finding on its way to evidence.
-type weighed struct {
-	evidence v1alpha1.Evidence
-	group    string
-	suggests v1alpha1.Verdict
-	// index among all findings, and that of the one that counts in its place.
-	index, countedWith int
-}
-
-func weighAll(findings []Finding) []weighed {
-	all := make([]weighed, 0, len(findings))
-	for i, f := range findings {
-		w := weighed{suggests: f.Suggests, group: f.Group, index: i, countedWith: i}
-		if f.Group == "" {
-			w.group = "\x00" + f.Question + "\x00" + f.Text
-		}
-		provenance := f.Provenance
-		if provenance != v1alpha1.ProvenanceTrusted {
-			provenance = v1alpha1.ProvenanceAttackerWritable
-		}
-		claimed := 10 * min(max(f.Decibans, -1000), 1000)
-		w.evidence = v1alpha1.Evidence{
-			Question: cmp.Or(Plain(f.Question, 128), "alert"), Finding: cmp.Or(Plain(f.Text, 1024), "a finding without words"),
-			Provenance: provenance, Group: Plain(f.Group, 128), Claimed: claimed, Weight: capped(claimed),
-		}
-		switch {
-		case provenance == v1alpha1.ProvenanceAttackerWritable && claimed < 0:
-			w.evidence.Weight, w.evidence.Note = 0, "written by the suspect: counts for nothing"
-		case w.evidence.Weight != claimed:
-			w.evidence.Note = "one finding counts at most " + decibans(findingCap)
-		}
-		all = append(all, w)
-	}
-	return all
-}
-
-// groupOnce leaves each group its strongest weight.
-func groupOnce(all []weighed) {
-	counts := map[string]int{}
-	for i, w := range all {
-		best, seen := counts[w.group]
-		if !seen || stronger(w.evidence.Weight, all[best].evidence.Weight) {
-			counts[w.group] = i
-		}
-	}
-	for i := range all {
-		if w := &all[i]; counts[w.group] != i && w.evidence.Weight != 0 {
-			w.evidence.Weight, w.countedWith = 0, counts[w.group]
-		}
-	}
-}
-
-// stronger: by size, and at the same size the suspicious one.
-func stronger(a, b int32) bool {
-	if abs(a) != abs(b) {
-		return abs(a) > abs(b)
-	}
-	return a > b
-}
-
-// bound keeps as many findings as a case can show, the strongest, in their order.
-// It says whether one that counts was left out.
-func bound(all []weighed) ([]weighed, bool) {
-	if len(all) <= maxEvidence {
-		return all, false
-	}
-	kept := slices.Clone(all)
-	slices.SortStableFunc(kept, func(a, b weighed) int { return cmp.Compare(abs(b.evidence.Weight), abs(a.evidence.Weight)) })
-	dropped := kept[maxEvidence].evidence.Weight != 0
-	kept = kept[:maxEvidence]
-	slices.SortFunc(kept, func(a, b weighed) int { return cmp.Compare(a.index, b.index) })
-	return kept, dropped
-}
-
-// number gives the evidence its ids. Whatever counts for another is at least as
-// strong, so it is shown too.
-func number(shown []weighed) {
-	ids := map[int]string{}
-	for i := range shown {
-		ids[shown[i].index] = fmt.Sprintf("E%d", i+1)
-	}
-	for i := range shown {
-		w := &shown[i]
-		w.evidence.ID = ids[w.index]
-		if w.countedWith != w.index {
-			w.evidence.Note = "counted once with " + ids[w.countedWith]
-		}
 	}
 }
 

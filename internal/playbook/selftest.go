@@ -33,7 +33,7 @@ func (p *Playbook) run(test v1alpha1.PlaybookTest) error {
 	if err != nil {
 		return err
 	}
-	context := Context{Alert: NewAlert(spec, 1, format), Case: NewCase([]v1alpha1.AlertSpec{spec}), Answers: answers}
+	context := Context{Alert: NewAlert(&v1alpha1.Alert{Spec: spec}, format), Case: NewCase([]v1alpha1.AlertSpec{spec}), Answers: answers}
 	verdict, proposed, err := p.play(spec, context)
 	if err != nil {
 		return err
@@ -57,7 +57,7 @@ func (p *Playbook) play(spec v1alpha1.AlertSpec, context Context) (v1alpha1.Verd
 	}
 	asks, errs := p.Questions(context.Alert)
 	prior, reason := analyst.Prior([]analyst.RuleHistory{{Rule: spec.Rule, Severity: spec.Severity}})
-	facts := analyst.Facts{Prior: prior, PriorReason: reason, Injection: analyst.Injection(spec.Attributes)}
+	facts := analyst.Facts{Alerts: []string{""}, Prior: prior, PriorReason: reason, Injection: analyst.Injection(spec.Attributes)}
 	asked := Answers{}
 	for _, ask := range asks {
 		if err := p.fits(ask); err != nil {

@@ -12,7 +12,7 @@ import (
 
 // Alert is an alert as CEL sees it:
 //
-//	rule, title, severity, source: string; techniques: list of strings
+//	name, rule, title, severity, source: string; techniques: list of strings
 //	count: int; firstSeen: RFC 3339 string; attributes: map of strings
 //	entities: the first entity of each type by field name (Actor before Target
 //	  before Related), such as entities.pod == "shop/web-0"
@@ -22,9 +22,9 @@ import (
 //	  did where ("" for all namespaces or none); only in alerts of Kubernetes audit events
 type Alert map[string]any
 
-// NewAlert returns the variables of an alert that was counted so often and came
-// through a source of that format.
-func NewAlert(spec v1alpha1.AlertSpec, count int64, format v1alpha1.AlertFormat) Alert {
+// NewAlert returns the variables of an alert that came through a source of that format.
+func NewAlert(alert *v1alpha1.Alert, format v1alpha1.AlertFormat) Alert {
+	spec := &alert.Spec
 	techniques := make([]any, 0, len(spec.Techniques))
 	for _, t := range spec.Techniques {
 		techniques = append(techniques, string(t))
@@ -42,8 +42,8 @@ func NewAlert(spec v1alpha1.AlertSpec, count int64, format v1alpha1.AlertFormat)
 	maps.Copy(entities, targets)
 	maps.Copy(entities, actors)
 	a := Alert{
-		"rule": spec.Rule, "title": spec.Title, "severity": string(spec.Severity), "source": spec.Source,
-		"techniques": techniques, "count": count, "firstSeen": spec.FirstSeen.UTC().Format(time.RFC3339Nano),
+		"name": alert.Name, "rule": spec.Rule, "title": spec.Title, "severity": string(spec.Severity), "source": spec.Source,
+		"techniques": techniques, "count": max(alert.Status.Count, 1), "firstSeen": spec.FirstSeen.UTC().Format(time.RFC3339Nano),
 		"attributes": attributes, "entities": entities, "actors": actors, "targets": targets, "all": all,
 	}
 	if format == v1alpha1.FormatKubernetesAudit {
@@ -54,7 +54,7 @@ func NewAlert(spec v1alpha1.AlertSpec, count int64, format v1alpha1.AlertFormat)
 
 // prove sets what the API server vouches for. The names are those that ingest
 // gives to what it reads from audit events.
-func (a Alert) prove(spec v1alpha1.AlertSpec) {
+func (a Alert) prove(spec *v1alpha1.AlertSpec) {
 	if spec.Attributes["user"] == "" {
 		return
 	}
@@ -74,6 +74,11 @@ func firsts(entities []v1alpha1.Entity, roles ...v1alpha1.EntityRole) map[string
 		}
 	}
 	return first
+}
+
+func (a Alert) name() string {
+	name, _ := a["name"].(string)
+	return name
 }
 
 // has says whether a dotted path leads to something in the alert.

@@ -1,0 +1,149 @@
+package analyst
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+)
+
+// weighed is a finding on its way to evidence.
+type weighed struct {
+	evidence v1alpha1.Evidence
+	alert    string
+	group    string
+	suggests v1alpha1.Verdict
+	// index among all findings, and that of the one that counts in its place.
+	index, countedWith int
+}
+
+func weighAll(findings []Finding) []weighed {
+	all := make([]weighed, 0, len(findings))
+	for i, f := range findings {
+		w := weighed{suggests: f.Suggests, alert: f.Alert, group: f.Group, index: i, countedWith: i}
+		if f.Group == "" {
+			w.group = "\x00" + f.Question + "\x00" + f.Text
+		}
+		provenance := f.Provenance
+		if provenance != v1alpha1.ProvenanceTrusted {
+			provenance = v1alpha1.ProvenanceAttackerWritable
+		}
+		claimed := 10 * min(max(f.Decibans, -1000), 1000)
+		w.evidence = v1alpha1.Evidence{
+			Question: cmp.Or(Plain(f.Question, 128), "alert"), Finding: cmp.Or(Plain(f.Text, 1024), "a finding without words"),
+			Provenance: provenance, Group: Plain(f.Group, 128), Claimed: claimed, Weight: capped(claimed),
+		}
+		switch {
+		case provenance == v1alpha1.ProvenanceAttackerWritable && claimed < 0:
+			w.evidence.Weight, w.evidence.Note = 0, "written by the suspect: counts for nothing"
+		case w.evidence.Weight != claimed:
+			w.evidence.Note = "one finding counts at most " + decibans(findingCap)
+		}
+		all = append(all, w)
+	}
+	return all
+}
+
+// leastExplained leaves findings below zero their weight only where they are about
+// the alert that is explained worst, or about the whole case.
+func leastExplained(all []weighed, alerts []string) {
+	worst, least := "", int32(-1)<<30
+	for _, alert := range alerts {
+		if sum := explained(all, alert); sum > least {
+			worst, least = alert, sum
+		}
+	}
+	counts := map[string]int{}
+	for i, w := range all {
+		if w.evidence.Weight < 0 && (w.alert == "" || w.alert == worst) {
+			if best, seen := counts[w.group]; !seen || w.evidence.Weight < all[best].evidence.Weight {
+				counts[w.group] = i
+			}
+		}
+	}
+	for i := range all {
+		w := &all[i]
+		if w.evidence.Weight >= 0 || w.alert == "" || w.alert == worst {
+			continue
+		}
+		w.evidence.Weight = 0
+		if same, ok := counts[w.group]; ok {
+			w.countedWith = same
+		} else {
+			w.evidence.Note = Plain("does not explain alert "+worst, 256)
+		}
+	}
+}
+
+// explained sums up what speaks for innocence of one alert, at most zero. A group in
+// which as much speaks against it explains nothing.
+func explained(all []weighed, alert string) int32 {
+	least, most := map[string]int32{}, map[string]int32{}
+	for _, w := range all {
+		most[w.group] = max(most[w.group], w.evidence.Weight)
+		if w.alert == "" || w.alert == alert {
+			least[w.group] = min(least[w.group], w.evidence.Weight)
+		}
+	}
+	sum := int32(0)
+	for group, weight := range least {
+		if stronger(weight, most[group]) {
+			sum += weight
+		}
+	}
+	return sum
+}
+
+// groupOnce leaves each group its strongest weight.
+func groupOnce(all []weighed) {
+	counts := map[string]int{}
+	for i, w := range all {
+		best, seen := counts[w.group]
+		if !seen || stronger(w.evidence.Weight, all[best].evidence.Weight) {
+			counts[w.group] = i
+		}
+	}
+	for i := range all {
+		if w := &all[i]; counts[w.group] != i && w.evidence.Weight != 0 {
+			w.evidence.Weight, w.countedWith = 0, counts[w.group]
+		}
+	}
+}
+
+// stronger: by size, and at the same size the suspicious one.
+func stronger(a, b int32) bool {
+	if abs(a) != abs(b) {
+		return abs(a) > abs(b)
+	}
+	return a > b
+}
+
+// bound keeps as many findings as a case can show, the strongest, in their order.
+// It says whether one that counts was left out.
+func bound(all []weighed) ([]weighed, bool) {
+	if len(all) <= maxEvidence {
+		return all, false
+	}
+	kept := slices.Clone(all)
+	slices.SortStableFunc(kept, func(a, b weighed) int { return cmp.Compare(abs(b.evidence.Weight), abs(a.evidence.Weight)) })
+	dropped := kept[maxEvidence].evidence.Weight != 0
+	kept = kept[:maxEvidence]
+	slices.SortFunc(kept, func(a, b weighed) int { return cmp.Compare(a.index, b.index) })
+	return kept, dropped
+}
+
+// number gives the evidence its ids.
+func number(shown []weighed) {
+	ids := map[int]string{}
+	for i := range shown {
+		ids[shown[i].index] = fmt.Sprintf("E%d", i+1)
+	}
+	for i := range shown {
+		w := &shown[i]
+		w.evidence.ID = ids[w.index]
+		if w.countedWith != w.index {
+			w.evidence.Note = "counted once with " + cmp.Or(ids[w.countedWith], "one that is not shown")
+		}
+	}
+}
