@@ -1,0 +1,193 @@
+package install_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/test/env"
+)
+
+func roleBinding(ns, role, user string) *rbacv1.RoleBinding {
+	return &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: ns, GenerateName: "test-"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
+	}
+}
+
+// token returns the configuration of a ServiceAccount with a token of its own,
+// as its pod has one.
+func token(t *testing.T, c *env.Cluster, ns, name string) *rest.Config {
+	t.Helper()
+	request := &authenticationv1.TokenRequest{}
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name}}
+	if err := c.Client.SubResource("token").Create(t.Context(), account, request); err != nil {
+		t.Fatal(err)
+	}
+	config := rest.AnonymousClientConfig(c.Config)
+	config.QPS = -1
+	config.BearerToken = request.Status.Token
+	return config
+}
+
+func newClient(t *testing.T, c *env.Cluster, config *rest.Config) client.Client {
+	t.Helper()
+	cl, err := client.New(config, client.Options{Scheme: c.Scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cl
+}
+
+// The role edit holds the verb impersonate on ServiceAccounts.
+func TestImpersonatorIsNotTheOperator(t *testing.T) {
+	c := cluster(t)
+	ns := newNamespace(t, c)
+	real := newClient(t, c, token(t, c, namespace, "tocsin"))
+	opened := &v1alpha1.Investigation{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "case"}}
+	if err := real.Create(t.Context(), opened.DeepCopy()); err != nil {
+		t.Fatalf("the operator opening a case with its own token: %v", err)
+	}
+	verdict := client.RawPatch("application/merge-patch+json", []byte(`{"status":{"verdict":"FalsePositive"}}`))
+	if err := real.Status().Patch(t.Context(), opened.DeepCopy(), verdict); err != nil {
+		t.Fatalf("the operator writing a verdict with its own token: %v", err)
+	}
+
+	person(t, c, "mallory", "edit")
+	config := c.As(t, "mallory")
+	config.Impersonate = rest.ImpersonationConfig{UserName: operator}
+	mask := newClient(t, c, config)
+	if err := refused(mask.Status().Patch(t.Context(), opened.DeepCopy(), verdict), "tocsin-status", "'"+operator+"' may not write the status of investigations"); err != nil {
+		t.Errorf("a verdict: %v", err)
+	}
+	if err := refused(mask.Create(t.Context(), alert(ns)), "tocsin-alerts", "'"+operator+"' may not create alerts"); err != nil {
+		t.Errorf("an alert: %v", err)
+	}
+	if err := refused(mask.Create(t.Context(), action(ns, "playbook:shell")), "tocsin-requesters", "spec.requestedBy"); err != nil {
+		t.Errorf("an action: %v", err)
+	}
+	config = rest.CopyConfig(config)
+	config.Impersonate.Extra = map[string][]string{"authentication.kubernetes.io/credential-id": {"JTI=forged"}}
+	err := newClient(t, c, config).Status().Patch(t.Context(), opened.DeepCopy(), verdict)
+	if !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "userextras") {
+		t.Errorf("a forged credential-id: got %v, want Forbidden to impersonate userextras", err)
+	}
+}
+
+// Whoever runs a pod in the operator's namespace is the operator.
+func TestNobodyEntersTheOperatorsNamespace(t *testing.T) {
+	c := cluster(t)
+	pod := func(ns string) *corev1.Pod {
+		return &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "intruder"},
+			Spec: corev1.PodSpec{
+				ServiceAccountName: "tocsin",
+				SecurityContext:    &corev1.PodSecurityContext{RunAsNonRoot: new(true), SeccompProfile: &corev1.SeccompProfile{Type: "RuntimeDefault"}},
+				Containers: []corev1.Container{{Name: "c", Image: "i", SecurityContext: &corev1.SecurityContext{
+					AllowPrivilegeEscalation: new(false), Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+				}}},
+			},
+		}
+	}
+	deployment := client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"template":{"spec":{"containers":[{"name":"tocsin","image":"evil"}]}}}}`))
+	ways := map[string]func(context.Context, *rest.Config, string) error{
+		"CREATE serviceaccounts/token": func(ctx context.Context, config *rest.Config, ns string) error {
+			account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "tocsin"}}
+			return newClient(t, c, config).SubResource("token").Create(ctx, account, &authenticationv1.TokenRequest{})
+		},
+		"CREATE pods": func(ctx context.Context, config *rest.Config, ns string) error {
+			return newClient(t, c, config).Create(ctx, pod(ns), client.DryRunAll)
+		},
+		"UPDATE deployments": func(ctx context.Context, config *rest.Config, ns string) error {
+			object := kustomize(t, "manager")
+			for _, o := range object {
+				if o.GetKind() == "Deployment" {
+					o.SetNamespace(ns)
+					return newClient(t, c, config).Patch(ctx, o, deployment, client.DryRunAll)
+				}
+			}
+			return nil
+		},
+		"CONNECT pods/exec": func(ctx context.Context, config *rest.Config, ns string) error {
+			return kubernetes.NewForConfigOrDie(config).CoreV1().RESTClient().Post().Namespace(ns).
+				Resource("pods").Name("tocsin-0").SubResource("exec").Param("command", "sh").Do(ctx).Error()
+		},
+	}
+	mallory := func() *rest.Config { person(t, c, "mallory", "edit"); return c.As(t, "mallory") }()
+	for what, try := range ways {
+		t.Run(what, func(t *testing.T) {
+			err := try(t.Context(), mallory, namespace)
+			if err := refused(err, "tocsin-operator", "'mallory' may not "+what+" in namespace tocsin-system, where the operator runs"); err != nil {
+				t.Error(err)
+			}
+			elsewhere := newNamespace(t, c)
+			if err := try(t.Context(), mallory, elsewhere); err != nil && !apierrors.IsNotFound(err) {
+				t.Errorf("in namespace %s: %v", elsewhere, err)
+			}
+		})
+	}
+
+	controller := "system:serviceaccount:kube-system:replicaset-controller"
+	person(t, c, controller, "system:controller:replicaset-controller")
+	if err := newClient(t, c, c.As(t, controller, "system:serviceaccounts", "system:serviceaccounts:kube-system")).Create(t.Context(), pod(namespace), client.DryRunAll); err != nil {
+		t.Errorf("the controller of ReplicaSets: %v", err)
+	}
+	person(t, c, "system:node:n1", "system:node")
+	if err := ways["CREATE serviceaccounts/token"](t.Context(), c.As(t, "system:node:n1", "system:nodes"), namespace); err != nil {
+		t.Errorf("a node: %v", err)
+	}
+	person(t, c, "root", "cluster-admin")
+	if err := ways["CREATE pods"](t.Context(), c.As(t, "root"), namespace); err != nil {
+		t.Errorf("a cluster-admin: %v", err)
+	}
+}
+
+// What kubectl auth can-i --list shows for the operator.
+func TestOperatorsRights(t *testing.T) {
+	c := cluster(t)
+	asOperator := newClient(t, c, token(t, c, namespace, "tocsin"))
+	for _, ns := range []string{namespace, newNamespace(t, c)} {
+		review := &authorizationv1.SelfSubjectRulesReview{Spec: authorizationv1.SelfSubjectRulesReviewSpec{Namespace: ns}}
+		if err := asOperator.Create(t.Context(), review); err != nil {
+			t.Fatal(err)
+		}
+		if review.Status.Incomplete {
+			t.Fatalf("the review is incomplete: %s", review.Status.EvaluationError)
+		}
+		soc := false
+		for _, rule := range review.Status.ResourceRules {
+			everything := slices.Concat(rule.APIGroups, rule.Resources, rule.Verbs)
+			if strings.Contains(strings.Join(everything, " "), "*") {
+				t.Errorf("a wildcard: %v", rule)
+			}
+			if slices.Contains(rule.Resources, "secrets") || slices.Contains(rule.Verbs, "impersonate") || slices.Contains(rule.Verbs, "approve") ||
+				slices.Contains(rule.Verbs, "escalate") || slices.Contains(rule.Verbs, "bind") {
+				t.Errorf("too much: %v", rule)
+			}
+			if slices.Contains(rule.Resources, "approvals") && slices.Contains(rule.Verbs, "create") {
+				t.Errorf("it may create Approvals: %v", rule)
+			}
+			soc = soc || slices.Contains(rule.APIGroups, v1alpha1.Group)
+		}
+		if !soc {
+			t.Error("it may do nothing in soc.tocsin.dev: is its ClusterRole bound?")
+		}
+	}
+	ns := newNamespace(t, c)
+	if err := asOperator.Create(t.Context(), approval(ns, operator, "analyst")); !apierrors.IsForbidden(err) || strings.Contains(err.Error(), "ValidatingAdmissionPolicy") {
+		t.Errorf("creating an Approval: got %v, want RBAC's refusal", err)
+	}
+}
