@@ -76,3 +76,11 @@ func probability(centibans int32) float64 {
 func permille(centibans int32) int32 {
 	return min(max(int32(math.Round(1000*probability(centibans))), 1), 999)
 }
+
+// NewRuleHistory reads the history of a rule from an answer of the operation "rule-history".
+func NewRuleHistory(rule string, severity v1alpha1.Severity, answer map[string]any) RuleHistory {
+	return RuleHistory{
+		Rule: rule, Severity: severity, Attacks: int64(count(answer["truePositives"])),
+		Graded: int64(count(answer["truePositives"])) + int64(count(answer["benignPositives"])) + int64(count(answer["falsePositives"])),
+	}
+}
