@@ -184,9 +184,23 @@ func (t *Tally) conclude(d v1alpha1.Decision, approvals int) {
 	}
 }
 
-// Requesters of an action: who asked for it and, where the operator takes an
+// NewBallot asks about an action's plan and decision as its status has them.
+// undoes is the action that it takes back, or nil; the zero time means that
+// admission proves nothing.
+func NewBallot(action, undoes *v1alpha1.ResponseAction, provenSince, now time.Time) Ballot {
+	b := Ballot{
+		Since: action.CreationTimestamp.Time, Requesters: requesters(action, undoes),
+		ProvenSince: provenSince, Now: now,
+	}
+	if action.Status.Plan != nil && action.Status.Decision != nil {
+		b.Digest, b.Decision = action.Status.Plan.Digest, *action.Status.Decision
+	}
+	return b
+}
+
+// requesters of an action: who asked for it and, where the operator takes an
 // action back because its time is over, who asked for that action.
-func Requesters(action, undoes *v1alpha1.ResponseAction) []string {
+func requesters(action, undoes *v1alpha1.ResponseAction) []string {
 	asked := []string{action.Spec.RequestedBy}
 	if undoes != nil && action.Spec.RequestedBy == UndoRequester(undoes.Name) {
 		asked = append(asked, undoes.Spec.RequestedBy)
@@ -196,3 +210,20 @@ func Requesters(action, undoes *v1alpha1.ResponseAction) []string {
 
 // UndoRequester is who asks for an undo that nobody asked for but the time that was set.
 func UndoRequester(action string) string { return "undo:" + action }
+
+// Begun rules on an Approval whose action was begun or refused already: what
+// counted then still does, anything else came too late.
+func Begun(action *v1alpha1.ResponseAction, approval *v1alpha1.Approval) (Ruling, bool) {
+	r := Ruling{Name: approval.Name}
+	if action.Status.Execution == nil && !Settled(action) {
+		return r, false
+	}
+	r.Counts = slices.ContainsFunc(action.Status.Approvals, func(c v1alpha1.CountedApproval) bool { return c.Name == approval.Name })
+	if r.Counts {
+		r.Reason, r.Message = v1alpha1.ReasonCounted, "counted when the action was decided"
+		return r, true
+	}
+	r.Reason = v1alpha1.ReasonNotAwaited
+	r.Message = fmt.Sprintf("came too late: the action waits for nobody any more (%s)", Standing(action))
+	return r, true
+}

@@ -1,0 +1,108 @@
+package responseaction
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/connectors"
+	"github.com/tocsin-dev/tocsin/internal/redact"
+)
+
+const (
+	// lookEvery and lookFor bound the wait for an effect that was just reported.
+	lookEvery = 50 * time.Millisecond
+	lookFor   = 2 * time.Second
+)
+
+var errLookAgain = errors.New("the outcome cannot be told yet")
+
+// observe finds out what became of an action that has begun, before anything
+// else is done with it.
+type observe struct {
+	targets  *targets
+	attempts *attempts
+}
+
+func (s observe) take(ctx context.Context, r *run) (next, error) {
+	if r.status().Execution == nil {
+		return proceed, nil
+	}
+	if !r.lock(s.targets, r.status().Plan.Target, s.targets.turn()) {
+		return lookAgain(lockRetry), nil
+	}
+	return s.conclude(ctx, r, claim{})
+}
+
+// execute runs the connector, which is the only place where anything is changed.
+func (s observe) execute(ctx context.Context, r *run, plan connectors.Plan) (next, error) {
+	s.attempts.executed(r.action.UID)
+	result, err := r.job.responder.Execute(ctx, r.job.request, plan)
+	if err != nil {
+		return s.conclude(ctx, r, claim{err: err})
+	}
+	return s.conclude(ctx, r, claim{result: &result})
+}
+
+func (s observe) conclude(ctx context.Context, r *run, c claim) (next, error) {
+	seen := s.look(ctx, r, c)
+	if err := ctx.Err(); err != nil {
+		return halt, err
+	}
+	tried := s.attempts.looked(r.action.UID, r.now)
+	j := judge(c, seen, tried, r.now.Sub(tried.lookingSince) >= maxLooking)
+	switch j.move {
+	case end:
+		r.finish(j.outcome, redact.String(j.message))
+		s.attempts.forget(r.action.UID)
+		return halt, nil
+	case restart:
+		r.release()
+		r.status().Execution = nil
+		return proceed, nil
+	case complete:
+		stored, err := storedPlan(r.status())
+		if err != nil {
+			return halt, err
+		}
+		return s.execute(ctx, r, stored)
+	}
+	return halt, fmt.Errorf("%w: %s%s", errLookAgain, seen, because(c))
+}
+
+// look observes, and where the connector just reported success, waits a little for it to show.
+func (s observe) look(ctx context.Context, r *run, c claim) sighting {
+	var seen sighting
+	once := func(ctx context.Context) (bool, error) {
+		seen.effect, seen.err = r.job.responder.Observe(ctx, r.job.request, r.status().Plan.Target)
+		return seen.err == nil && seen.effect == connectors.EffectPresent, nil
+	}
+	switch {
+	case c.result == nil:
+		_, _ = once(ctx)
+	case c.result.Outcome == v1alpha1.OutcomeSucceeded || c.result.Outcome == v1alpha1.OutcomeUnknown:
+		// Running out of time is told by what was seen last.
+		_ = wait.PollUntilContextTimeout(ctx, lookEvery, lookFor, true, once)
+	}
+	return seen
+}
+
+// storedPlan is the plan that was authorized, with the inverse that was kept
+// before anything was changed: one made now would restore the half-done state.
+func storedPlan(s *v1alpha1.ResponseActionStatus) (connectors.Plan, error) {
+	p := connectors.Plan{Target: s.Plan.Target, Summary: s.Plan.Summary, Diff: s.Plan.Diff, Warnings: s.Plan.Warnings}
+	if s.Inverse == nil {
+		return p, nil
+	}
+	var inverse kept
+	if err := json.Unmarshal(s.Inverse.Raw, &inverse); err != nil {
+		return p, fmt.Errorf("status.inverse: %w", err)
+	}
+	p.Inverse = &inverse.Inverse
+	return p, nil
+}

@@ -1,0 +1,109 @@
+package responseaction
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/connectors"
+	"github.com/tocsin-dev/tocsin/internal/redact"
+	"github.com/tocsin-dev/tocsin/internal/response"
+)
+
+// forbiddenRetry is how often a plan is tried whose permission is missing: nothing tells when it is granted.
+const forbiddenRetry = minute
+
+// plan makes the plan, and makes it again before it is executed: where the
+// target has changed in what matters, the digest differs and old approvals do not count.
+type plan struct {
+	reader  client.Reader
+	ballot  ballot
+	targets *targets
+}
+
+func (s plan) take(ctx context.Context, r *run) (next, error) {
+	if due, err := s.due(ctx, r); err != nil || !due {
+		return proceed, err
+	}
+	r.turn = s.targets.turn()
+	made, err := r.job.responder.Plan(ctx, r.job.request)
+	if err != nil {
+		return s.failed(r, err)
+	}
+	digest, err := response.Change{
+		Connector: r.job.connector, Operation: r.job.request.Operation, Arguments: r.job.request.Arguments,
+		Target: made.Target, Diff: made.Diff,
+	}.Digest()
+	if err != nil {
+		r.stall(v1alpha1.ReasonPlanFailed, err.Error())
+		return halt, nil
+	}
+	r.plan = &made
+	if old := r.status().Plan; old == nil || old.Digest != digest {
+		r.status().Plan = describe(r, digest, made)
+		r.status().Decision, r.status().Approvals = nil, nil
+		r.mark(v1alpha1.ConditionPlanned, true, v1alpha1.ReasonPlanned, r.status().Plan.Summary)
+	}
+	if made.Done {
+		r.finish(v1alpha1.OutcomeSkipped, "nothing to do: "+redact.String(made.Summary)+" is already so")
+		return halt, nil
+	}
+	return proceed, nil
+}
+
+// due: there is no plan yet, or the one there is may now be executed.
+func (s plan) due(ctx context.Context, r *run) (bool, error) {
+	if r.status().Plan == nil || r.status().Decision == nil {
+		return true, nil
+	}
+	tally, _, err := s.ballot.count(ctx, s.reader, r)
+	return tally.Authorized, err
+}
+
+// failed tells what a human must change from what passes by itself.
+func (s plan) failed(r *run, err error) (next, error) {
+	message := cut(redact.String(err.Error()), maxMessage)
+	switch {
+	case errors.Is(err, connectors.ErrInvalid):
+		r.stall(v1alpha1.ReasonInvalidSpec, message)
+	case errors.Is(err, connectors.ErrUnsupported):
+		r.stall(v1alpha1.ReasonUnknownOperation, message)
+	case errors.Is(err, connectors.ErrForbidden):
+		r.stall(v1alpha1.ReasonForbidden, message)
+		return lookAgain(forbiddenRetry), nil
+	case errors.Is(err, connectors.ErrNotFound), errors.Is(err, connectors.ErrConflict):
+		r.stall(v1alpha1.ReasonPlanFailed, message)
+	default:
+		r.wait(v1alpha1.ReasonPlanFailed, message)
+		return halt, fmt.Errorf("plan: %w", err)
+	}
+	return halt, nil
+}
+
+// describe is the plan as people see it: redacted, and cut where it is too long.
+func describe(r *run, digest string, made connectors.Plan) *v1alpha1.Plan {
+	p := &v1alpha1.Plan{
+		Digest:    digest,
+		Target:    made.Target,
+		Summary:   cut(redact.String(made.Summary), maxSummary),
+		Diff:      cut(redact.String(made.Diff), maxDiff),
+		Risk:      r.job.operation.Risk,
+		Undo:      v1alpha1.UndoIrreversible,
+		PlannedAt: r.micro(),
+	}
+	if made.Inverse != nil {
+		p.Undo = v1alpha1.UndoReversible
+	}
+	if len(made.Diff) > maxDiff {
+		p.Warnings = append(p.Warnings, "the diff is too long to show and was cut; the digest covers all of it")
+	}
+	for _, w := range made.Warnings {
+		if len(p.Warnings) < maxWarnings {
+			p.Warnings = append(p.Warnings, cut(redact.String(w), maxWarning))
+		}
+	}
+	return p
+}

@@ -1,0 +1,62 @@
+package responseaction
+
+import (
+	"strings"
+	"sync"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+)
+
+// maxReleased bounds what is remembered of targets that were acted on.
+const maxReleased = 4096
+
+// targets lets one action at a time act on a target, and only on a plan that was
+// made after the last action on it ended.
+type targets struct {
+	mu       sync.Mutex
+	held     map[string]bool
+	released map[string]uint64
+	// clock counts releases; floor is the last one of those that were forgotten.
+	clock, floor uint64
+}
+
+func newTargets() *targets {
+	return &targets{held: map[string]bool{}, released: map[string]uint64{}}
+}
+
+// turn is what a plan that begins now must show to acquire.
+func (t *targets) turn() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.clock
+}
+
+// acquire returns how to give the target back, or nil if it is held by another
+// action or was acted on since the turn.
+func (t *targets) acquire(target v1alpha1.TargetReference, turn uint64) func() {
+	key := targetKey(target)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.held[key] || max(t.released[key], t.floor) > turn {
+		return nil
+	}
+	t.held[key] = true
+	return func() { t.release(key) }
+}
+
+func (t *targets) release(key string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.held, key)
+	t.clock++
+	if len(t.released) >= maxReleased {
+		clear(t.released)
+		t.floor = t.clock
+	}
+	t.released[key] = t.clock
+}
+
+func targetKey(t v1alpha1.TargetReference) string {
+	group, _, _ := strings.Cut(t.APIVersion, "/")
+	return strings.Join([]string{group, t.Kind, t.Namespace, t.Name}, "/")
+}

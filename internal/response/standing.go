@@ -1,0 +1,32 @@
+package response
+
+import (
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+)
+
+// Standing is the reason of an action's Ready condition, which tells where it stands.
+func Standing(action *v1alpha1.ResponseAction) string {
+	if c := meta.FindStatusCondition(action.Status.Conditions, v1alpha1.ConditionReady); c != nil {
+		return c.Reason
+	}
+	return ""
+}
+
+// Stalled says that an action gets no further until somebody changes something.
+func Stalled(action *v1alpha1.ResponseAction) bool {
+	return meta.IsStatusConditionTrue(action.Status.Conditions, v1alpha1.ConditionStalled)
+}
+
+// Settled says that nothing will be executed for an action any more.
+func Settled(action *v1alpha1.ResponseAction) bool {
+	if action.Status.Result != nil {
+		return true
+	}
+	switch Standing(action) {
+	case v1alpha1.ReasonDenied, v1alpha1.ReasonExpired, v1alpha1.ReasonGuardRail:
+		return Stalled(action)
+	}
+	return false
+}
