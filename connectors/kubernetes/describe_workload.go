@@ -41,14 +41,14 @@ func (describeWorkload) describe() operation.Operation {
 }
 
 type describedWorkload struct {
-	Found          bool              `json:"found"`
-	Pod            string            `json:"pod"`
-	UID            string            `json:"uid"`
-	Namespace      string            `json:"namespace"`
-	ServiceAccount string            `json:"serviceAccount"`
-	Node           string            `json:"node"`
-	Phase          string            `json:"phase"`
-	exposure                         // how close it is to its node
+	Found          bool   `json:"found"`
+	Pod            string `json:"pod"`
+	UID            string `json:"uid"`
+	Namespace      string `json:"namespace"`
+	ServiceAccount string `json:"serviceAccount"`
+	Node           string `json:"node"`
+	Phase          string `json:"phase"`
+	exposure
 	HostPaths      []string          `json:"hostPaths"`
 	Capabilities   []string          `json:"capabilities"`
 	Images         []string          `json:"images"`
@@ -193,6 +193,10 @@ func (c *cluster) siblings(ctx context.Context, p *corev1.Pod) (siblings, error)
 func (c *cluster) automounts(ctx context.Context, p *corev1.Pod) (bool, error) {
 	if p.Spec.AutomountServiceAccountToken != nil {
 		return *p.Spec.AutomountServiceAccountToken, nil
+	}
+	if p.Spec.ServiceAccountName == "" {
+		// A static pod: it has no ServiceAccount, so no token either.
+		return false, nil
 	}
 	account := &corev1.ServiceAccount{}
 	err := c.Get(ctx, client.ObjectKey{Namespace: p.Namespace, Name: p.Spec.ServiceAccountName}, account)

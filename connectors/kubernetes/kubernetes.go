@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	authenticationclient "k8s.io/client-go/kubernetes/typed/authentication/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -37,6 +38,7 @@ type Options struct {
 // Connector asks and acts through the API server as one ServiceAccount.
 type Connector struct {
 	cluster    *cluster
+	reviews    authenticationclient.SelfSubjectReviewInterface
 	operations []operation.Operation
 	questions  map[string]question
 	actions    map[string]action
@@ -66,10 +68,15 @@ type action interface {
 // spec.operations that does not exist, or that only takes another back, is ErrInvalid.
 func Factory(cfg *rest.Config) connectors.Factory {
 	return func(_ context.Context, spec *v1alpha1.Connector) (connectors.Connector, error) {
-		return New(cfg, spec.Namespace, spec.Spec.ServiceAccountName, Options{
+		c, err := New(cfg, spec.Namespace, spec.Spec.ServiceAccountName, Options{
 			Operations: spec.Spec.Operations,
 			RateLimit:  spec.Spec.RateLimit,
 		})
+		if err != nil {
+			// Not c: a nil *Connector would be a Connector that is not nil.
+			return nil, err
+		}
+		return c, nil
 	}
 }
 
@@ -85,6 +92,10 @@ func New(cfg *rest.Config, namespace, serviceAccount string, options Options) (*
 	if err != nil {
 		return nil, fmt.Errorf("connecting as ServiceAccount %s/%s: %w", namespace, serviceAccount, err)
 	}
+	reviews, err := authenticationclient.NewForConfig(impersonating)
+	if err != nil {
+		return nil, fmt.Errorf("connecting as ServiceAccount %s/%s: %w", namespace, serviceAccount, err)
+	}
 	if options.Clock == nil {
 		options.Clock = clock.RealClock{}
 	}
@@ -93,10 +104,14 @@ func New(cfg *rest.Config, namespace, serviceAccount string, options Options) (*
 			Client: api, clock: options.Clock,
 			account: account{namespace: namespace, name: serviceAccount},
 		},
+		reviews:   reviews.SelfSubjectReviews(),
 		questions: map[string]question{},
 		actions:   map[string]action{},
 	}
-	return c, c.offer(options.Operations)
+	if err := c.offer(options.Operations); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // offer takes up the allowed operations, each with what takes it back.
