@@ -59,6 +59,13 @@ type action struct {
 // Compile checks a playbook against the operations that exist. The error names
 // the field; it wraps ErrUnknownOperation where an operation does not exist.
 func Compile(name string, spec v1alpha1.PlaybookSpec, catalog operation.Catalog) (*Playbook, error) {
+	if name == UniversalName {
+		return nil, fmt.Errorf("metadata.name: %q is the playbook that Tocsin brings along; give this one another name", name)
+	}
+	return compile(name, spec, catalog)
+}
+
+func compile(name string, spec v1alpha1.PlaybookSpec, catalog operation.Catalog) (*Playbook, error) {
 	p := &Playbook{Name: name, mode: cmp.Or(spec.Mode, v1alpha1.PlaybookEnabled), tests: spec.Tests}
 	var err error
 	if p.match, err = alertEnv.Condition(spec.Match); err != nil {
