@@ -6,10 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	strictyaml "sigs.k8s.io/yaml"
-
-	"github.com/google/go-cmp/cmp"
 
 	manifests "github.com/tocsin-dev/tocsin/config/admission"
 )

@@ -7,8 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -111,4 +113,56 @@ func TestSamplesApply(t *testing.T) {
 		}
 	}
 	apply(t, c.Client, objects)
+}
+
+// The namespace enforces the restricted Pod Security Standard: a Deployment that
+// breaks it is let in, and its pods never start.
+func TestPodIsRestricted(t *testing.T) {
+	c := cluster(t)
+	template, _, err := unstructured.NestedMap(find(t, kustomize(t, "manager"), "Deployment").Object, "spec", "template")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pod := &unstructured.Unstructured{Object: template}
+	pod.SetAPIVersion("v1")
+	pod.SetKind("Pod")
+	pod.SetNamespace(namespace)
+	pod.SetName("tocsin-0")
+	if err := c.Client.Create(t.Context(), pod.DeepCopy(), client.DryRunAll); err != nil {
+		t.Error(err)
+	}
+	unstructured.RemoveNestedField(pod.Object, "spec", "securityContext")
+	if err := c.Client.Create(t.Context(), pod, client.DryRunAll); !apierrors.IsForbidden(err) {
+		t.Errorf("without its securityContext: got %v, want Forbidden: is the namespace labelled?", err)
+	}
+}
+
+func TestServiceMonitorFindsTheService(t *testing.T) {
+	monitor := find(t, kustomize(t, "prometheus"), "ServiceMonitor")
+	service := find(t, kustomize(t, "manager"), "Service")
+	selector, _, err := unstructured.NestedStringMap(monitor.Object, "spec", "selector", "matchLabels")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(selector, service.GetLabels()); diff != "" {
+		t.Errorf("labels (-selected +the Service's):\n%s", diff)
+	}
+	endpoints, _, err := unstructured.NestedSlice(monitor.Object, "spec", "endpoints")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]any{map[string]any{"port": "metrics"}}, endpoints); diff != "" {
+		t.Errorf("endpoints (-want +got):\n%s", diff)
+	}
+}
+
+func find(t *testing.T, objects []*unstructured.Unstructured, kind string) *unstructured.Unstructured {
+	t.Helper()
+	for _, object := range objects {
+		if object.GetKind() == kind {
+			return object
+		}
+	}
+	t.Fatalf("there is no %s", kind)
+	return nil
 }

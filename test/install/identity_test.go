@@ -102,7 +102,7 @@ func TestNobodyEntersTheOperatorsNamespace(t *testing.T) {
 			},
 		}
 	}
-	deployment := client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"template":{"spec":{"containers":[{"name":"tocsin","image":"evil"}]}}}}`))
+	image := client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"template":{"spec":{"containers":[{"name":"tocsin","image":"evil"}]}}}}`))
 	ways := map[string]func(context.Context, *rest.Config, string) error{
 		"CREATE serviceaccounts/token": func(ctx context.Context, config *rest.Config, ns string) error {
 			account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "tocsin"}}
@@ -112,21 +112,17 @@ func TestNobodyEntersTheOperatorsNamespace(t *testing.T) {
 			return newClient(t, c, config).Create(ctx, pod(ns), client.DryRunAll)
 		},
 		"UPDATE deployments": func(ctx context.Context, config *rest.Config, ns string) error {
-			object := kustomize(t, "manager")
-			for _, o := range object {
-				if o.GetKind() == "Deployment" {
-					o.SetNamespace(ns)
-					return newClient(t, c, config).Patch(ctx, o, deployment, client.DryRunAll)
-				}
-			}
-			return nil
+			deployment := find(t, kustomize(t, "manager"), "Deployment")
+			deployment.SetNamespace(ns)
+			return newClient(t, c, config).Patch(ctx, deployment, image, client.DryRunAll)
 		},
 		"CONNECT pods/exec": func(ctx context.Context, config *rest.Config, ns string) error {
 			return kubernetes.NewForConfigOrDie(config).CoreV1().RESTClient().Post().Namespace(ns).
 				Resource("pods").Name("tocsin-0").SubResource("exec").Param("command", "sh").Do(ctx).Error()
 		},
 	}
-	mallory := func() *rest.Config { person(t, c, "mallory", "edit"); return c.As(t, "mallory") }()
+	person(t, c, "mallory", "edit")
+	mallory := c.As(t, "mallory")
 	for what, try := range ways {
 		t.Run(what, func(t *testing.T) {
 			err := try(t.Context(), mallory, namespace)
