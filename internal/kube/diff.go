@@ -2,6 +2,8 @@ package kube
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/pmezard/go-difflib/difflib"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -41,8 +43,8 @@ func Diff(before, after runtime.Object) (string, error) {
 		title = afterTitle
 	}
 	return difflib.GetUnifiedDiffString(difflib.UnifiedDiff{
-		A:        difflib.SplitLines(from),
-		B:        difflib.SplitLines(to),
+		A:        slices.Collect(strings.Lines(from)),
+		B:        slices.Collect(strings.Lines(to)),
 		FromFile: title + " (now)",
 		ToFile:   title + " (planned)",
 		Context:  3,

@@ -126,7 +126,7 @@ func (r Rights) In(i Inventory) Reach {
 		reach.SecretsReadable += readable
 		reach.PodsExec += runnable
 	}
-	reach.Worst = reach.worst(secrets, pods)
+	reach.Worst = reach.worst(len(i.Nodes), secrets, pods)
 	return reach
 }
 
@@ -216,7 +216,7 @@ func (r Rights) bindings() []string {
 	return found
 }
 
-func (r Reach) worst(secrets, pods []string) []string {
+func (r Reach) worst(nodes int, secrets, pods []string) []string {
 	found := []string{}
 	say := func(is bool, format string, args ...any) {
 		if is && len(found) < maxWorst {
@@ -227,7 +227,7 @@ func (r Reach) worst(secrets, pods []string) []string {
 	say(r.CanImpersonate, "acts as others by impersonation")
 	say(r.CanEscalate, "gives itself any right (escalate)")
 	say(r.CanBind, "binds itself to roles that hold more (bind)")
-	say(r.Nodes > 0, "%d nodes", r.Nodes)
+	say(r.Nodes > 0, "%d of %d nodes", r.Nodes, nodes)
 	say(r.CanRequestTokens, "tokens of other ServiceAccounts")
 	say(len(secrets) > 0, "Secrets in %s", few(secrets))
 	say(len(pods) > 0, "commands in pods of %s", few(pods))
