@@ -1,0 +1,208 @@
+package auditevent
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+)
+
+func decode(t *testing.T, text string) map[string]any {
+	t.Helper()
+	var raw map[string]any
+	if err := json.Unmarshal([]byte(text), &raw); err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+func TestDryRun(t *testing.T) {
+	tests := map[string]struct {
+		event string
+		want  bool
+	}{
+		"create":                    {`{"verb":"create","requestURI":"/api/v1/namespaces/a/pods?dryRun=All&x=y","objectRef":{"resource":"pods"}}`, true},
+		"scale":                     {`{"verb":"patch","requestURI":"/x?dryRun=All","objectRef":{"resource":"deployments","subresource":"scale"}}`, true},
+		"body of a delete":          {`{"verb":"delete","requestURI":"/x","objectRef":{"resource":"pods"},"requestObject":{"kind":"DeleteOptions","dryRun":["All"]}}`, true},
+		"body of something else":    {`{"verb":"create","requestURI":"/x","objectRef":{"resource":"foos"},"requestObject":{"kind":"Foo","dryRun":["All"]}}`, false},
+		"another parameter":         {`{"verb":"create","requestURI":"/x?fieldManager=dryRun=All","objectRef":{"resource":"pods"}}`, false},
+		"reading is never dry":      {`{"verb":"list","requestURI":"/api/v1/secrets?dryRun=All","objectRef":{"resource":"secrets"}}`, false},
+		"exec is never dry":         {`{"verb":"create","requestURI":"/x/exec?dryRun=All","objectRef":{"resource":"pods","subresource":"exec"}}`, false},
+		"tokens are never dry":      {`{"verb":"create","requestURI":"/x/token?dryRun=All","objectRef":{"resource":"serviceaccounts","subresource":"token"}}`, false},
+		"a query that cannot parse": {`{"verb":"create","requestURI":"/x?dryRun=All&%zz","objectRef":{"resource":"pods"}}`, false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := Read(decode(t, test.event)).DryRun; got != test.want {
+				t.Errorf("DryRun is %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+func TestByControlPlane(t *testing.T) {
+	tests := map[string]struct {
+		event string
+		want  bool
+	}{
+		"the API server":                     {`{"user":{"username":"system:apiserver"}}`, true},
+		"a kubelet":                          {`{"user":{"username":"system:node:n1"}}`, true},
+		"a controller":                       {`{"user":{"username":"system:serviceaccount:kube-system:job-controller"}}`, true},
+		"a workload of kube-system":          {`{"user":{"username":"system:serviceaccount:kube-system:coredns","extra":{"authentication.kubernetes.io/pod-name":["coredns-0"]}}}`, false},
+		"a namespace that begins like it":    {`{"user":{"username":"system:serviceaccount:kube-system-2:x"}}`, false},
+		"somebody who acts as the scheduler": {`{"user":{"username":"alice"},"impersonatedUser":{"username":"system:kube-scheduler"}}`, false},
+		"a component that acts as somebody":  {`{"user":{"username":"system:kube-controller-manager"},"impersonatedUser":{"username":"alice"}}`, false},
+		"a person":                           {`{"user":{"username":"alice","groups":["system:masters"]}}`, false},
+		"nobody":                             {`{}`, false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := Read(decode(t, test.event)).ByControlPlane(); got != test.want {
+				t.Errorf("ByControlPlane is %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+func TestEntities(t *testing.T) {
+	tests := map[string]struct {
+		event string
+		want  []string
+	}{
+		"a person and a pod": {
+			`{"user":{"username":"alice"},"objectRef":{"resource":"pods","subresource":"exec","namespace":"shop","name":"web-0"},"sourceIPs":["192.0.2.1"]}`,
+			[]string{"Actor User:alice", "Target Pod:shop/web-0", "Related Namespace:shop", "Related IP:192.0.2.1"},
+		},
+		"only the address that connected, not those that are claimed": {
+			`{"user":{"username":"alice"},"sourceIPs":["1.1.1.1","2.2.2.2","192.0.2.1"]}`,
+			[]string{"Actor User:alice", "Related IP:192.0.2.1"},
+		},
+		"a ServiceAccount, its pod and node": {
+			`{"user":{"username":"system:serviceaccount:shop:web","extra":{"authentication.kubernetes.io/pod-name":["web-0"],"authentication.kubernetes.io/node-name":["n1"]}}}`,
+			[]string{"Actor ServiceAccount:shop/web", "Actor Pod:shop/web-0", "Related Node:n1"},
+		},
+		"extra of other users proves no pod": {
+			`{"user":{"username":"alice","extra":{"authentication.kubernetes.io/pod-name":["web-0"]}}}`,
+			[]string{"Actor User:alice"},
+		},
+		"extra of an impersonated user proves nothing": {
+			`{"user":{"username":"alice"},"impersonatedUser":{"username":"system:serviceaccount:shop:web","extra":{"authentication.kubernetes.io/pod-name":["web-0"]}}}`,
+			[]string{"Actor User:alice", "Actor ServiceAccount:shop/web"},
+		},
+		"anonymous": {`{"user":{"username":"system:anonymous"}}`, []string{"Actor User:system:anonymous"}},
+		"a name that only looks like a ServiceAccount": {
+			`{"user":{"username":"system:serviceaccount:a:b:c"}}`, []string{"Actor User:system:serviceaccount:a:b:c"},
+		},
+		"a list has no target": {`{"objectRef":{"resource":"secrets","namespace":"shop"}}`, []string{"Related Namespace:shop"}},
+		"a namespace is one entity": {
+			`{"objectRef":{"resource":"namespaces","namespace":"shop","name":"shop"}}`, []string{"Target Namespace:shop"},
+		},
+		"a workload":            {`{"objectRef":{"resource":"deployments","apiGroup":"apps","namespace":"shop","name":"web"}}`, []string{"Target Workload:Deployment/shop/web", "Related Namespace:shop"}},
+		"a namesake of another": {`{"objectRef":{"resource":"deployments","apiGroup":"example.com","namespace":"shop","name":"web"}}`, []string{"Target KubernetesObject:deployments.example.com/shop/web", "Related Namespace:shop"}},
+		"cluster scope":         {`{"objectRef":{"resource":"clusterrolebindings","apiGroup":"rbac.authorization.k8s.io","name":"x"}}`, []string{"Target KubernetesObject:clusterrolebindings.rbac.authorization.k8s.io/x"}},
+		"core group":            {`{"objectRef":{"resource":"secrets","namespace":"shop","name":"x"}}`, []string{"Target KubernetesObject:secrets/shop/x", "Related Namespace:shop"}},
+		"a name that the API server made": {
+			`{"verb":"create","objectRef":{"resource":"pods","namespace":"shop"},"requestObject":{"metadata":{"generateName":"web-"}},"responseObject":{"kind":"Pod","metadata":{"name":"web-x1"}}}`,
+			[]string{"Target Pod:shop/web-x1", "Related Namespace:shop"},
+		},
+		"a refusal names nothing": {
+			`{"verb":"create","objectRef":{"resource":"pods","namespace":"shop"},"responseObject":{"kind":"Status","metadata":{"name":"no"}}}`,
+			[]string{"Related Namespace:shop"},
+		},
+		"a token is about its ServiceAccount, which may be the actor": {
+			`{"verb":"create","user":{"username":"system:serviceaccount:shop:web"},"objectRef":{"resource":"serviceaccounts","subresource":"token","namespace":"shop","name":"web"}}`,
+			[]string{"Actor ServiceAccount:shop/web", "Related Namespace:shop"},
+		},
+		"nothing has its type": {`{"user":[],"objectRef":"x","sourceIPs":{},"impersonatedUser":1}`, nil},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			for _, e := range Read(decode(t, test.event)).Entities() {
+				got = append(got, string(e.Role)+" "+e.Key())
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("entities (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestViewFindsWhatIsAskedFor(t *testing.T) {
+	const stored = `{"kind":"Deployment","spec":{"template":{"spec":{"containers":[{"name":"old"}]}}}}`
+	tests := map[string]struct {
+		event      string
+		containers []any
+		patch      []any
+	}{
+		"pod": {
+			`{"verb":"create","objectRef":{"resource":"pods"},"requestObject":{"spec":{"containers":[{"name":"a"}],"initContainers":[{"name":"b"},"junk"],"ephemeralContainers":[{"name":"c"}]}}}`,
+			[]any{map[string]any{"name": "a"}, map[string]any{"name": "b"}, map[string]any{"name": "c"}}, []any{},
+		},
+		"merge patch": {
+			`{"verb":"patch","objectRef":{"resource":"deployments"},"requestObject":{"spec":{"template":{"spec":{"containers":[{"name":"new"}]}}}},"responseObject":` + stored + `}`,
+			[]any{map[string]any{"name": "new"}}, []any{},
+		},
+		"patch of something else": {
+			`{"verb":"patch","objectRef":{"resource":"deployments"},"requestObject":{"metadata":{}},"responseObject":` + stored + `}`, []any{}, []any{},
+		},
+		"JSON patch": {
+			`{"verb":"patch","objectRef":{"resource":"deployments"},"requestObject":[{"op":"test"}],"responseObject":` + stored + `}`,
+			[]any{map[string]any{"name": "old"}}, []any{map[string]any{"op": "test"}},
+		},
+		"the answer to a refused JSON patch is no object": {
+			`{"verb":"patch","objectRef":{"resource":"pods"},"requestObject":[],"responseObject":{"kind":"Status","spec":{"containers":[{"name":"x"}]}}}`, []any{}, []any{},
+		},
+		"a Service has no pod": {`{"verb":"create","objectRef":{"resource":"services"},"requestObject":{"spec":{"containers":[{"name":"x"}]}}}`, []any{}, []any{}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			raw := decode(t, test.event)
+			v := View(raw, Read(raw))
+			if diff := cmp.Diff(map[string]any{"containers": test.containers, "requestPatch": test.patch},
+				map[string]any{"containers": v["containers"], "requestPatch": v["requestPatch"]}); diff != "" {
+				t.Errorf("view (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestReadOldEvents(t *testing.T) {
+	e := Read(decode(t, `{"apiVersion":"audit.k8s.io/v1beta1","timestamp":"2018-10-25T13:58:49Z","stage":"ResponseComplete"}`))
+	if want := time.Date(2018, 10, 25, 13, 58, 49, 0, time.UTC); !e.Time.Equal(want) {
+		t.Errorf("time is %s, want %s", e.Time, want)
+	}
+}
+
+func TestBoundedKeepsTextsApart(t *testing.T) {
+	long := strings.Repeat("é", 400)
+	a, b := Bounded(long+"a", 512), Bounded(long+"b", 512)
+	if a == b || len(a) > 512 || !strings.HasPrefix(a, "é") || strings.ContainsRune(a, '\uFFFD') {
+		t.Errorf("%q and %q", a, b)
+	}
+	if got := Bounded("short", 512); got != "short" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestUsername(t *testing.T) {
+	tests := map[string]string{
+		"ServiceAccount:shop/web":        "system:serviceaccount:shop:web",
+		"system:serviceaccount:shop:web": "system:serviceaccount:shop:web",
+		"User:alice":                     "alice",
+		"alice":                          "alice",
+	}
+	for actor, want := range tests {
+		if got := Username(actor); got != want {
+			t.Errorf("Username(%q) is %q, want %q", actor, got, want)
+		}
+	}
+	i := Identity{Name: "system:serviceaccount:shop:web"}
+	if e := i.Entity(); Username(e.Key()) != i.Name || e.Type != v1alpha1.EntityServiceAccount {
+		t.Errorf("%q does not come back from its key", i.Name)
+	}
+}
