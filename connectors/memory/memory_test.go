@@ -1,0 +1,228 @@
+package memory
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/connectors"
+	"github.com/tocsin-dev/tocsin/internal/activity"
+)
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// records answers for the namespace soc alone, or errs.
+type records struct{ err error }
+
+func (r records) RuleHistory(_ context.Context, namespace, rule string) (activity.RuleHistory, error) {
+	if namespace != "soc" || rule != "shell" {
+		return activity.RuleHistory{}, r.err
+	}
+	return activity.RuleHistory{Fired: 9, Graded: 5, TruePositives: 1, BenignPositives: 3, FalsePositives: 1, LastFired: noon}, r.err
+}
+
+func (r records) KnownAutomation(_ context.Context, namespace string) ([]v1alpha1.KnownAutomation, error) {
+	if namespace != "soc" {
+		return nil, r.err
+	}
+	return []v1alpha1.KnownAutomation{
+		{User: "system:serviceaccount:flux-system:kustomize-controller", Namespaces: []string{"shop", ""}, Reason: "reviewed in Git"},
+		{User: "ci", Namespaces: []string{"*"}, Reason: "the pipeline"},
+	}, r.err
+}
+
+func remember() *activity.Memory {
+	m := activity.New(activity.DefaultLimits)
+	patch := func(name string, at time.Time) {
+		m.Record("soc", map[string]any{
+			"stage": "ResponseComplete", "verb": "patch", "sourceIPs": []any{"10.0.0.1"},
+			"user":           map[string]any{"username": "system:serviceaccount:flux-system:kustomize-controller"},
+			"objectRef":      map[string]any{"resource": "deployments", "apiGroup": "apps", "namespace": "shop", "name": name},
+			"responseStatus": map[string]any{"code": 200.0},
+		}, at)
+	}
+	patch("web", noon.Add(-24*time.Hour))
+	patch("web", noon.Add(-time.Minute))
+	m.RecordAlert("soc", v1alpha1.AlertSpec{
+		Rule: "shell", FirstSeen: metav1.NewMicroTime(noon),
+		Entities: []v1alpha1.Entity{{Type: v1alpha1.EntityWorkload, Value: "Deployment/shop/web"}},
+	})
+	return m
+}
+
+func clock() time.Time { return noon }
+
+// TestAsk checks every answer against its operation's schema, and the answer itself.
+func TestAsk(t *testing.T) {
+	const flux = "ServiceAccount:flux-system/kustomize-controller"
+	tests := map[string]struct {
+		namespace, operation string
+		arguments            map[string]any
+		want                 map[string]any
+	}{
+		"related events of the last hour": {
+			operation: "related-events", arguments: map[string]any{"entities": []any{"Workload:Deployment/shop/web", flux}},
+			want: map[string]any{
+				"count": 1, "denied": 0, "alerts": 1, "rules": []any{"shell"}, "verbs": []any{"patch"},
+				"events": []any{
+					map[string]any{"at": "2026-03-01T12:00:00Z", "actor": "", "verb": "", "resource": "", "namespace": "", "name": "", "code": 0, "rule": "shell"},
+					map[string]any{"at": "2026-03-01T11:59:00Z", "actor": "system:serviceaccount:flux-system:kustomize-controller", "verb": "patch",
+						"resource": "deployments", "namespace": "shop", "name": "web", "code": 200, "rule": ""},
+				},
+			},
+		},
+		"related events since a time": {
+			operation: "related-events", arguments: map[string]any{"entities": []string{flux}, "since": "2026-03-01T12:00:01+00:00"},
+			want: map[string]any{"count": 0, "denied": 0, "alerts": 0, "rules": []any{}, "verbs": []any{}, "events": []any{}},
+		},
+		"novelty of something old": {
+			operation: "novelty", arguments: map[string]any{"actor": flux, "verb": "patch", "resource": "deployments", "namespace": "shop", "before": "2026-03-01T12:00:00Z"},
+			want: map[string]any{
+				"seenBefore": true, "count": 2, "hours": 2, "firstSeen": "2026-02-28T12:00:00Z", "baselineHours": 24.0,
+				"actorSeenBefore": true, "actorFirstSeen": "2026-02-28T12:00:00Z", "addressKnown": false,
+			},
+		},
+		"novelty in another tenant": {
+			namespace: "other", operation: "novelty",
+			arguments: map[string]any{"actor": flux, "verb": "patch", "resource": "deployments", "namespace": "shop", "before": "2026-03-01T12:00:00Z"},
+			want: map[string]any{
+				"seenBefore": false, "count": 0, "hours": 0, "firstSeen": "", "baselineHours": 0.0,
+				"actorSeenBefore": false, "actorFirstSeen": "", "addressKnown": false,
+			},
+		},
+		"history of a rule": {
+			operation: "rule-history", arguments: map[string]any{"rule": "shell"},
+			want: map[string]any{"fired": 9, "graded": 5, "truePositives": 1, "benignPositives": 3, "falsePositives": 1, "lastFired": "2026-03-01T12:00:00Z"},
+		},
+		"history of a rule that never fired": {
+			operation: "rule-history", arguments: map[string]any{"rule": "new"},
+			want: map[string]any{"fired": 0, "graded": 0, "truePositives": 0, "benignPositives": 0, "falsePositives": 0, "lastFired": ""},
+		},
+		"automation where it is expected": {
+			operation: "automation", arguments: map[string]any{"actor": flux, "namespace": "shop"},
+			want: map[string]any{"declared": true, "expectedNamespace": true, "reason": "reviewed in Git"},
+		},
+		"automation at cluster scope, by username": {
+			operation: "automation", arguments: map[string]any{"actor": "system:serviceaccount:flux-system:kustomize-controller"},
+			want: map[string]any{"declared": true, "expectedNamespace": true, "reason": "reviewed in Git"},
+		},
+		"automation where it is not expected": {
+			operation: "automation", arguments: map[string]any{"actor": flux, "namespace": "pay"},
+			want: map[string]any{"declared": true, "expectedNamespace": false, "reason": "reviewed in Git"},
+		},
+		"automation expected everywhere": {
+			operation: "automation", arguments: map[string]any{"actor": "User:ci", "namespace": "pay"},
+			want: map[string]any{"declared": true, "expectedNamespace": true, "reason": "the pipeline"},
+		},
+		"a name that begins like automation": {
+			operation: "automation", arguments: map[string]any{"actor": "ci-2", "namespace": "shop"},
+			want: map[string]any{"declared": false, "expectedNamespace": false, "reason": ""},
+		},
+		"a steady rollout": {
+			operation: "rollout", arguments: map[string]any{"actor": flux, "namespace": "shop", "at": "2026-03-01T12:00:00.5Z"},
+			want: map[string]any{"found": true, "workloads": []any{"Deployment/web"}, "alsoSteady": true},
+		},
+		"no rollout": {
+			operation: "rollout", arguments: map[string]any{"actor": "alice", "namespace": "shop", "at": "2026-03-01T12:00:00Z"},
+			want: map[string]any{"found": false, "workloads": []any{}, "alsoSteady": false},
+		},
+	}
+	asked := map[string]bool{}
+	for name, test := range tests {
+		asked[test.operation] = true
+		t.Run(name, func(t *testing.T) {
+			if test.namespace == "" {
+				test.namespace = "soc"
+			}
+			m := New(test.namespace, remember(), records{}, records{}, clock)
+			got, err := m.Ask(context.Background(), test.operation, test.arguments)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("answer (-want +got):\n%s", diff)
+			}
+			o, err := connectors.Find(m, test.operation)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := o.ValidateResult(got); err != nil {
+				t.Errorf("the answer does not fit its schema: %v", err)
+			}
+		})
+	}
+	for _, o := range operations {
+		if !asked[o.Name] || asks[o.Name] == nil {
+			t.Errorf("operation %s is not asked or not answered", o.Name)
+		}
+		if o.Mode != v1alpha1.OperationRead {
+			t.Errorf("operation %s has mode %s", o.Name, o.Mode)
+		}
+	}
+}
+
+func TestAskRefuses(t *testing.T) {
+	tests := map[string]struct {
+		operation string
+		arguments map[string]any
+		want      error
+		wantText  string
+	}{
+		"an unknown operation": {"forget", nil, connectors.ErrUnsupported, "forget"},
+		"a missing argument":   {"rule-history", nil, connectors.ErrInvalid, "rule"},
+		"an unknown argument":  {"rule-history", map[string]any{"rule": "a", "limit": 1}, connectors.ErrInvalid, "limit"},
+		"a wrong type":         {"related-events", map[string]any{"entities": "Pod:a/b"}, connectors.ErrInvalid, "argument entities"},
+		"a wrong time":         {"novelty", map[string]any{"actor": "a", "verb": "get", "resource": "pods", "before": "noon"}, connectors.ErrInvalid, "argument before"},
+		"a wrong since":        {"related-events", map[string]any{"entities": []any{}, "since": ""}, connectors.ErrInvalid, "argument since"},
+		"a wrong at":           {"rollout", map[string]any{"actor": "a", "namespace": "b", "at": "12"}, connectors.ErrInvalid, "argument at"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := New("soc", remember(), records{}, records{}, clock).Ask(context.Background(), test.operation, test.arguments)
+			if !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.wantText) {
+				t.Errorf("error is %v, want %v that names %q", err, test.want, test.wantText)
+			}
+		})
+	}
+}
+
+func TestAskPassesErrorsOn(t *testing.T) {
+	broken := errors.New("no cache")
+	m := New("soc", remember(), records{broken}, records{broken}, clock)
+	for operation, arguments := range map[string]map[string]any{
+		"rule-history": {"rule": "shell"},
+		"automation":   {"actor": "ci"},
+	} {
+		if _, err := m.Ask(context.Background(), operation, arguments); !errors.Is(err, broken) {
+			t.Errorf("%s: error is %v, want %v", operation, err, broken)
+		}
+	}
+}
+
+// TestProvenance: what an actor or a sender names is untrusted, what is counted is not.
+func TestProvenance(t *testing.T) {
+	tests := map[string]map[string]bool{
+		"related-events": {"count": false, "denied": false, "rules": true, "events": true, "events.name": true},
+		"novelty":        {"seenBefore": false, "count": false},
+		"automation":     {"declared": false, "expectedNamespace": false},
+		"rollout":        {"found": false, "alsoSteady": false, "workloads": true},
+	}
+	m := New("soc", remember(), records{}, records{}, clock)
+	for name, paths := range tests {
+		o, err := connectors.Find(m, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for path, want := range paths {
+			if got := o.AttackerWritable(path); got != want {
+				t.Errorf("%s: %s attacker-writable is %v, want %v", name, path, got, want)
+			}
+		}
+	}
+}
