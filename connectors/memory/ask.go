@@ -41,7 +41,7 @@ func relatedEvents(_ context.Context, m *Memory, arguments map[string]any) (map[
 		events = append(events, brief(b))
 	}
 	return map[string]any{
-		"count": s.Count, "denied": s.Denied, "alerts": s.Alerts,
+		"count": int64(s.Count), "denied": int64(s.Denied), "alerts": int64(s.Alerts),
 		"rules": orEmpty(s.Rules), "verbs": orEmpty(s.Verbs), "events": events,
 	}, nil
 }
@@ -49,7 +49,7 @@ func relatedEvents(_ context.Context, m *Memory, arguments map[string]any) (map[
 func brief(b activity.Brief) map[string]any {
 	return map[string]any{
 		"at": stamp(b.At), "actor": b.Actor, "verb": b.Verb, "resource": b.Resource,
-		"namespace": b.Namespace, "name": b.Name, "code": b.Code, "rule": b.Rule,
+		"namespace": b.Namespace, "name": b.Name, "code": int64(b.Code), "rule": b.Rule,
 	}
 }
 
@@ -60,7 +60,7 @@ func novelty(_ context.Context, m *Memory, arguments map[string]any) (map[string
 	}
 	n := m.activity.Novelty(m.namespace, actor(arguments), text(arguments, "verb"), text(arguments, "resource"), text(arguments, "namespace"), before)
 	return map[string]any{
-		"seenBefore": n.SeenBefore, "count": n.Count, "hours": n.Hours, "firstSeen": stamp(n.FirstSeen),
+		"seenBefore": n.SeenBefore, "count": int64(n.Count), "hours": int64(n.Hours), "firstSeen": stamp(n.FirstSeen),
 		"baselineHours":   n.BaselineAge.Hours(),
 		"actorSeenBefore": n.ActorSeenBefore, "actorFirstSeen": stamp(n.ActorFirstSeen),
 		"addressKnown": n.AddressKnown,
@@ -73,8 +73,8 @@ func ruleHistory(ctx context.Context, m *Memory, arguments map[string]any) (map[
 		return nil, fmt.Errorf("history of rule %s: %w", text(arguments, "rule"), err)
 	}
 	return map[string]any{
-		"fired": h.Fired, "graded": h.Graded, "lastFired": stamp(h.LastFired),
-		"truePositives": h.TruePositives, "benignPositives": h.BenignPositives, "falsePositives": h.FalsePositives,
+		"fired": int64(h.Fired), "graded": int64(h.Graded), "lastFired": stamp(h.LastFired),
+		"truePositives": int64(h.TruePositives), "benignPositives": int64(h.BenignPositives), "falsePositives": int64(h.FalsePositives),
 	}, nil
 }
 

@@ -55,5 +55,8 @@ func (m *Memory) Ask(ctx context.Context, name string, arguments map[string]any)
 	if err := o.ValidateArguments(arguments); err != nil {
 		return nil, fmt.Errorf("%w: %w", connectors.ErrInvalid, err)
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	return asks[name](ctx, m, arguments)
 }

@@ -69,22 +69,22 @@ func TestAsk(t *testing.T) {
 		"related events of the last hour": {
 			operation: "related-events", arguments: map[string]any{"entities": []any{"Workload:Deployment/shop/web", flux}},
 			want: map[string]any{
-				"count": 1, "denied": 0, "alerts": 1, "rules": []any{"shell"}, "verbs": []any{"patch"},
+				"count": int64(1), "denied": int64(0), "alerts": int64(1), "rules": []any{"shell"}, "verbs": []any{"patch"},
 				"events": []any{
-					map[string]any{"at": "2026-03-01T12:00:00Z", "actor": "", "verb": "", "resource": "", "namespace": "", "name": "", "code": 0, "rule": "shell"},
+					map[string]any{"at": "2026-03-01T12:00:00Z", "actor": "", "verb": "", "resource": "", "namespace": "", "name": "", "code": int64(0), "rule": "shell"},
 					map[string]any{"at": "2026-03-01T11:59:00Z", "actor": "system:serviceaccount:flux-system:kustomize-controller", "verb": "patch",
-						"resource": "deployments", "namespace": "shop", "name": "web", "code": 200, "rule": ""},
+						"resource": "deployments", "namespace": "shop", "name": "web", "code": int64(200), "rule": ""},
 				},
 			},
 		},
 		"related events since a time": {
 			operation: "related-events", arguments: map[string]any{"entities": []string{flux}, "since": "2026-03-01T12:00:01+00:00"},
-			want: map[string]any{"count": 0, "denied": 0, "alerts": 0, "rules": []any{}, "verbs": []any{}, "events": []any{}},
+			want: map[string]any{"count": int64(0), "denied": int64(0), "alerts": int64(0), "rules": []any{}, "verbs": []any{}, "events": []any{}},
 		},
 		"novelty of something old": {
 			operation: "novelty", arguments: map[string]any{"actor": flux, "verb": "patch", "resource": "deployments", "namespace": "shop", "before": "2026-03-01T12:00:00Z"},
 			want: map[string]any{
-				"seenBefore": true, "count": 2, "hours": 2, "firstSeen": "2026-02-28T12:00:00Z", "baselineHours": 24.0,
+				"seenBefore": true, "count": int64(2), "hours": int64(2), "firstSeen": "2026-02-28T12:00:00Z", "baselineHours": 24.0,
 				"actorSeenBefore": true, "actorFirstSeen": "2026-02-28T12:00:00Z", "addressKnown": false,
 			},
 		},
@@ -92,17 +92,17 @@ func TestAsk(t *testing.T) {
 			namespace: "other", operation: "novelty",
 			arguments: map[string]any{"actor": flux, "verb": "patch", "resource": "deployments", "namespace": "shop", "before": "2026-03-01T12:00:00Z"},
 			want: map[string]any{
-				"seenBefore": false, "count": 0, "hours": 0, "firstSeen": "", "baselineHours": 0.0,
+				"seenBefore": false, "count": int64(0), "hours": int64(0), "firstSeen": "", "baselineHours": 0.0,
 				"actorSeenBefore": false, "actorFirstSeen": "", "addressKnown": false,
 			},
 		},
 		"history of a rule": {
 			operation: "rule-history", arguments: map[string]any{"rule": "shell"},
-			want: map[string]any{"fired": 9, "graded": 5, "truePositives": 1, "benignPositives": 3, "falsePositives": 1, "lastFired": "2026-03-01T12:00:00Z"},
+			want: map[string]any{"fired": int64(9), "graded": int64(5), "truePositives": int64(1), "benignPositives": int64(3), "falsePositives": int64(1), "lastFired": "2026-03-01T12:00:00Z"},
 		},
 		"history of a rule that never fired": {
 			operation: "rule-history", arguments: map[string]any{"rule": "new"},
-			want: map[string]any{"fired": 0, "graded": 0, "truePositives": 0, "benignPositives": 0, "falsePositives": 0, "lastFired": ""},
+			want: map[string]any{"fired": int64(0), "graded": int64(0), "truePositives": int64(0), "benignPositives": int64(0), "falsePositives": int64(0), "lastFired": ""},
 		},
 		"automation where it is expected": {
 			operation: "automation", arguments: map[string]any{"actor": flux, "namespace": "shop"},

@@ -1,0 +1,20 @@
+package memory
+
+import (
+	"testing"
+
+	"github.com/tocsin-dev/tocsin/connectors/conformance"
+)
+
+func TestConformance(t *testing.T) {
+	conformance.Run(t, conformance.Subject{
+		Connector: New("soc", remember(), records{}, records{}, clock),
+		Questions: []conformance.Question{
+			{Name: "related-events", Arguments: map[string]any{"entities": []any{"Workload:Deployment/shop/web"}, "since": "2026-03-01T11:00:00Z"}},
+			{Name: "novelty", Arguments: map[string]any{"actor": "alice", "verb": "get", "resource": "pods", "namespace": "shop", "before": "2026-03-01T12:00:00Z"}},
+			{Name: "rule-history", Arguments: map[string]any{"rule": "shell"}},
+			{Name: "automation", Arguments: map[string]any{"actor": "ci", "namespace": "shop"}},
+			{Name: "rollout", Arguments: map[string]any{"actor": "alice", "namespace": "shop", "at": "2026-03-01T12:00:00Z"}},
+		},
+	})
+}
