@@ -9,8 +9,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/controllers/configuration"
@@ -32,11 +34,14 @@ type Checker struct {
 // +kubebuilder:rbac:groups=soc.tocsin.dev,resources=alertsources/status,verbs=patch
 
 // SetupWithManager registers the controller.
-func SetupWithManager(mgr ctrl.Manager, checker *Checker) error {
+//
+// It runs on every replica, since every replica receives.
+func SetupWithManager(mgr ctrl.Manager, checker *Checker, seen *configuration.Seen) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("alertsource").
 		For(&v1alpha1.AlertSource{}, configuration.SpecChanges()).
+		WithOptions(controller.Options{NeedLeaderElection: ptr.To(false)}).
 		Complete(&configuration.Reconciler[*v1alpha1.AlertSource]{
-			Client: mgr.GetClient(), Checker: checker, Every: secretsEvery,
+			Client: mgr.GetClient(), Checker: checker, Every: secretsEvery, Seen: seen,
 			New: func() *v1alpha1.AlertSource { return &v1alpha1.AlertSource{} },
 		})
 }

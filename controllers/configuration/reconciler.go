@@ -65,6 +65,8 @@ type Reconciler[T Object] struct {
 	New func() T
 	// Every checks again after this time, for what depends on the outside; 0 for never.
 	Every time.Duration
+	// Seen hears of each object that was checked; nil if nobody waits for that.
+	Seen *Seen
 }
 
 // Reconcile implements reconcile.Reconciler.
@@ -78,6 +80,7 @@ func (r *Reconciler[T]) Reconcile(ctx context.Context, request reconcile.Request
 	}
 	before := object.DeepCopyObject().(T)
 	message, err := r.Checker.Check(ctx, object)
+	r.Seen.mark(request.NamespacedName)
 	retry := describe(object, message, err)
 	if !equality.Semantic.DeepEqual(before, object) {
 		if err := r.Client.Status().Patch(ctx, object, client.MergeFrom(before)); err != nil {

@@ -20,11 +20,11 @@ type Checker struct{ Engine *detect.Engine }
 // +kubebuilder:rbac:groups=soc.tocsin.dev,resources=detectionrules/status,verbs=patch
 
 // SetupWithManager registers the controller.
-func SetupWithManager(mgr ctrl.Manager, checker *Checker) error {
+func SetupWithManager(mgr ctrl.Manager, checker *Checker, seen *configuration.Seen) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("detectionrule").
 		For(&v1alpha1.DetectionRule{}, configuration.SpecChanges()).
 		Complete(&configuration.Reconciler[*v1alpha1.DetectionRule]{
-			Client: mgr.GetClient(), Checker: checker,
+			Client: mgr.GetClient(), Checker: checker, Seen: seen,
 			New: func() *v1alpha1.DetectionRule { return &v1alpha1.DetectionRule{} },
 		})
 }

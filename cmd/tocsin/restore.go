@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/controllers/configuration"
+	"github.com/tocsin-dev/tocsin/internal/correlate"
+)
+
+// restore brings back what lives in memory before the first event is processed:
+// open cases, and every rule that is in force.
+type restore struct {
+	reader client.Reader
+	cases  *correlate.Index
+	rules  *configuration.Seen
+}
+
+func (r *restore) run(ctx context.Context) error {
+	if err := r.openCases(ctx); err != nil {
+		return fmt.Errorf("restore open cases: %w", err)
+	}
+	// A rule that was not checked yet would miss events; one that is refused says so itself.
+	return ignoreStop(ctx, r.rules.Await(ctx, r.reader, &v1alpha1.DetectionRuleList{}))
+}
+
+func (r *restore) openCases(ctx context.Context) error {
+	var investigations v1alpha1.InvestigationList
+	if err := r.reader.List(ctx, &investigations); err != nil {
+		return err
+	}
+	closed := map[types.NamespacedName]bool{}
+	for i := range investigations.Items {
+		if c := &investigations.Items[i]; meta.IsStatusConditionTrue(c.Status.Conditions, v1alpha1.ConditionClosed) {
+			closed[client.ObjectKeyFromObject(c)] = true
+		}
+	}
+	var alerts v1alpha1.AlertList
+	if err := r.reader.List(ctx, &alerts); err != nil {
+		return err
+	}
+	for i := range alerts.Items {
+		a := &alerts.Items[i]
+		name := types.NamespacedName{Namespace: a.Namespace, Name: a.Labels[v1alpha1.LabelInvestigation]}
+		if name.Name != "" && !closed[name] {
+			r.cases.Opened(name.Namespace, name.Name, a.Name, a.Spec)
+		}
+	}
+	return nil
+}

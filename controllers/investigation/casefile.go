@@ -1,0 +1,184 @@
+package investigation
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/controllers/conditions"
+)
+
+// Limits of the schema.
+const (
+	maxAlerts  = 256
+	maxActions = 128
+)
+
+// caseFile is a case with everything that belongs to it, in memory.
+type caseFile struct {
+	investigation *v1alpha1.Investigation
+	alerts        []v1alpha1.Alert // oldest first
+	actions       []v1alpha1.ResponseAction
+}
+
+// names of the alerts that the status lists.
+func (f *caseFile) names() []string {
+	names := make([]string, 0, len(f.alerts))
+	for _, a := range f.alerts[:min(len(f.alerts), maxAlerts)] {
+		names = append(names, a.Name)
+	}
+	return names
+}
+
+// subject identifies what an inquiry is about: these alerts, and what humans said.
+func (f *caseFile) subject() string {
+	sum := sha256.Sum256(fmt.Append(nil, f.names(), len(f.alerts), f.investigation.Generation))
+	return hex.EncodeToString(sum[:])
+}
+
+func (f *caseFile) closed() bool {
+	return meta.IsStatusConditionTrue(f.investigation.Status.Conditions, v1alpha1.ConditionClosed)
+}
+
+func (f *caseFile) closedBy() string {
+	if c := meta.FindStatusCondition(f.investigation.Status.Conditions, v1alpha1.ConditionClosed); c != nil {
+		return c.Reason
+	}
+	return ""
+}
+
+// current says whether the conclusion stands on all alerts and on what humans said,
+// and every action that it led to was created.
+func (f *caseFile) current() bool {
+	status := &f.investigation.Status
+	if !meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionConcluded) ||
+		status.ObservedGeneration != f.investigation.Generation ||
+		int(status.AlertCount) != len(f.alerts) || !slices.Equal(status.Alerts, f.names()) {
+		return false
+	}
+	return !slices.ContainsFunc(status.Actions, func(a v1alpha1.ActionSummary) bool { return a.Reason == "" && !f.has(a.Name) })
+}
+
+func (f *caseFile) has(action string) bool {
+	return slices.ContainsFunc(f.actions, func(a v1alpha1.ResponseAction) bool { return a.Name == action })
+}
+
+// conclude puts what an inquiry found into the status. A human's grade is the verdict.
+func (f *caseFile) conclude(found outcome, now time.Time) {
+	before := f.investigation.Status
+	status := found.status
+	status.Conditions, status.Actions = before.Conditions, before.Actions
+	status.ObservedGeneration = f.investigation.Generation
+	status.Alerts, status.AlertCount = f.names(), int32(len(f.alerts))
+	status.OpenedAt, status.ConcludedAt, status.ClosedAt = before.OpenedAt, before.ConcludedAt, before.ClosedAt
+	if status.OpenedAt == nil {
+		status.OpenedAt = &metav1.MicroTime{Time: f.investigation.CreationTimestamp.Time}
+	}
+	if status.ConcludedAt == nil {
+		status.ConcludedAt = &metav1.MicroTime{Time: now}
+	}
+	f.investigation.Status = status
+	message := found.escalateReason
+	f.set(v1alpha1.ConditionConcluded, true, v1alpha1.ReasonConcluded, string(status.Verdict))
+	if message == "" {
+		f.set(v1alpha1.ConditionEscalated, false, v1alpha1.ReasonNotEscalated, "closed by itself on trusted evidence")
+	} else {
+		f.set(v1alpha1.ConditionEscalated, true, v1alpha1.ReasonEscalated, message)
+	}
+}
+
+// summarise lists the actions that exist and those that are about to be created.
+func (f *caseFile) summarise(proposals []*v1alpha1.ResponseAction) {
+	summaries := map[string]v1alpha1.ActionSummary{}
+	for _, s := range f.investigation.Status.Actions {
+		summaries[s.Name] = s
+	}
+	for _, p := range proposals {
+		if _, known := summaries[p.Name]; !known {
+			summaries[p.Name] = v1alpha1.ActionSummary{Name: p.Name, Operation: operationOf(p)}
+		}
+	}
+	pending := int32(0)
+	for i := range f.actions {
+		a := &f.actions[i]
+		summary := v1alpha1.ActionSummary{Name: a.Name, Operation: operationOf(a), Reason: v1alpha1.ReasonPlanning}
+		if ready := meta.FindStatusCondition(a.Status.Conditions, v1alpha1.ConditionReady); ready != nil {
+			summary.Reason = ready.Reason
+		}
+		if summary.Reason == v1alpha1.ReasonWaitingForApproval {
+			pending++
+		}
+		summaries[a.Name] = summary
+	}
+	f.investigation.Status.PendingApprovals = pending
+	f.investigation.Status.Actions = sortedSummaries(summaries)
+}
+
+func sortedSummaries(byName map[string]v1alpha1.ActionSummary) []v1alpha1.ActionSummary {
+	var list []v1alpha1.ActionSummary
+	for _, s := range byName {
+		list = append(list, s)
+	}
+	slices.SortFunc(list, func(a, b v1alpha1.ActionSummary) int {
+		if a.Name < b.Name {
+			return -1
+		}
+		return 1
+	})
+	return list[:min(len(list), maxActions)]
+}
+
+func operationOf(a *v1alpha1.ResponseAction) string {
+	if a.Spec.Use == nil {
+		return "undo"
+	}
+	return a.Spec.Use.Operation
+}
+
+// judge decides whether the case is closed, and by whom.
+func (f *caseFile) judge(now time.Time) {
+	status := &f.investigation.Status
+	if status.Verdict == "" {
+		return
+	}
+	if grade := f.investigation.Spec.Grade; grade != nil {
+		status.Verdict = grade.Verdict
+	}
+	escalated := meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionEscalated)
+	switch {
+	case f.closed() && !(escalated && f.closedBy() == v1alpha1.ReasonClosedByAnalyst):
+		// What is closed stays closed, unless an alert that joined at the last
+		// moment shows that the analyst was wrong.
+	case f.investigation.Spec.State == v1alpha1.StateClosed:
+		f.close(now, v1alpha1.ReasonClosedByHuman, "closed by spec.state")
+	case !escalated && f.investigation.Spec.Grade == nil:
+		f.close(now, v1alpha1.ReasonClosedByAnalyst, "closed by itself on trusted evidence")
+	default:
+		f.set(v1alpha1.ConditionClosed, false, v1alpha1.ReasonOpen, "waits for a human: kubectl soc case "+f.investigation.Name)
+	}
+	conditions.Ready(&status.Conditions, f.investigation.Generation, v1alpha1.ReasonConcluded, string(status.Verdict)+": "+status.Title)
+}
+
+func (f *caseFile) close(now time.Time, reason, message string) {
+	f.investigation.Status.ClosedAt = &metav1.MicroTime{Time: now}
+	f.set(v1alpha1.ConditionClosed, true, reason, message)
+	if reason == v1alpha1.ReasonClosedByHuman {
+		f.set(v1alpha1.ConditionEscalated, false, v1alpha1.ReasonNotEscalated, message)
+	}
+}
+
+func (f *caseFile) set(kind string, holds bool, reason, message string) {
+	status := metav1.ConditionFalse
+	if holds {
+		status = metav1.ConditionTrue
+	}
+	meta.SetStatusCondition(&f.investigation.Status.Conditions, metav1.Condition{
+		Type: kind, Status: status, Reason: reason, Message: message, ObservedGeneration: f.investigation.Generation,
+	})
+}

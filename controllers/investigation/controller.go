@@ -1,0 +1,191 @@
+// Package investigation opens a case for alerts, has it investigated, and keeps
+// its status: verdict, evidence, actions, and whether a human is needed.
+package investigation
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+)
+
+const (
+	// indexAlerts finds the Alerts of an Investigation.
+	indexAlerts = "investigation"
+	// indexActions is declared by the controller of ResponseActions.
+	indexActions = "spec.investigation"
+)
+
+const (
+	parallelCases     = 4
+	parallelInquiries = 8
+)
+
+// Correlator hears when a case takes no further alerts.
+type Correlator interface {
+	Close(namespace, investigation string)
+}
+
+// Reconciler keeps Investigations.
+type Reconciler struct {
+	Client       client.Client
+	Investigator *Investigator
+	Correlator   Correlator
+	Recorder     events.EventRecorder
+	Now          func() time.Time
+
+	desk *desk
+}
+
+// +kubebuilder:rbac:groups=soc.tocsin.dev,resources=investigations,verbs=get;list;watch;create
+// +kubebuilder:rbac:groups=soc.tocsin.dev,resources=investigations/status,verbs=patch
+// +kubebuilder:rbac:groups=soc.tocsin.dev,resources=alerts;analysts;alertsources,verbs=get;list;watch
+// +kubebuilder:rbac:groups=soc.tocsin.dev,resources=responseactions,verbs=get;list;watch;create
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// SetupWithManager registers the controller.
+func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) error {
+	r.desk = newDesk(parallelInquiries)
+	indexer := mgr.GetFieldIndexer()
+	if err := indexer.IndexField(ctx, &v1alpha1.Alert{}, indexAlerts, func(o client.Object) []string {
+		return []string{o.GetLabels()[v1alpha1.LabelInvestigation]}
+	}); err != nil {
+		return err
+	}
+	if err := indexRecords(ctx, indexer); err != nil {
+		return err
+	}
+	return ctrl.NewControllerManagedBy(mgr).Named("investigation").
+		For(&v1alpha1.Investigation{}).
+		Watches(&v1alpha1.Alert{}, handler.EnqueueRequestsFromMapFunc(caseOf(func(o client.Object) string {
+			return o.GetLabels()[v1alpha1.LabelInvestigation]
+		}))).
+		Watches(&v1alpha1.ResponseAction{}, handler.EnqueueRequestsFromMapFunc(caseOf(func(o client.Object) string {
+			return o.(*v1alpha1.ResponseAction).Spec.Investigation
+		}))).
+		WatchesRawSource(source.Channel(r.desk.done, &handler.EnqueueRequestForObject{})).
+		WithOptions(controller.Options{MaxConcurrentReconciles: parallelCases}).
+		Complete(r)
+}
+
+func caseOf(name func(client.Object) string) handler.MapFunc {
+	return func(_ context.Context, object client.Object) []reconcile.Request {
+		if name(object) == "" {
+			return nil
+		}
+		return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: object.GetNamespace(), Name: name(object)}}}
+	}
+}
+
+// Reconcile implements reconcile.Reconciler.
+func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+	file, err := r.gather(ctx, request.NamespacedName)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if file == nil {
+		r.desk.forget(request.NamespacedName)
+		return reconcile.Result{}, nil
+	}
+	var proposals []*v1alpha1.ResponseAction
+	before := file.investigation.DeepCopy()
+	if !file.current() {
+		found, finished, err := r.desk.collect(ctx, request.NamespacedName, file.subject(), func(ctx context.Context) (outcome, error) {
+			return r.Investigator.investigate(ctx, file)
+		})
+		if err != nil || !finished {
+			return reconcile.Result{}, err
+		}
+		file.conclude(found, r.Now())
+		proposals = found.actions
+	}
+	file.summarise(proposals)
+	file.judge(r.Now())
+	if err := r.write(ctx, before, file.investigation); err != nil {
+		return reconcile.Result{}, err
+	}
+	return reconcile.Result{}, r.propose(ctx, file, proposals)
+}
+
+// gather reads the case; nil if it has no alerts or is gone. A case that alerts
+// name but that does not exist is opened.
+func (r *Reconciler) gather(ctx context.Context, key types.NamespacedName) (*caseFile, error) {
+	var alerts v1alpha1.AlertList
+	if err := r.Client.List(ctx, &alerts, client.InNamespace(key.Namespace), client.MatchingFields{indexAlerts: key.Name}); err != nil {
+		return nil, err
+	}
+	var actions v1alpha1.ResponseActionList
+	if err := r.Client.List(ctx, &actions, client.InNamespace(key.Namespace), client.MatchingFields{indexActions: key.Name}); err != nil {
+		return nil, err
+	}
+	investigation := &v1alpha1.Investigation{}
+	err := r.Client.Get(ctx, key, investigation)
+	if apierrors.IsNotFound(err) && len(alerts.Items) > 0 {
+		investigation.Namespace, investigation.Name = key.Namespace, key.Name
+		err = r.Client.Create(ctx, investigation)
+	}
+	if err != nil || len(alerts.Items) == 0 || !investigation.DeletionTimestamp.IsZero() {
+		return nil, client.IgnoreNotFound(err)
+	}
+	slices.SortFunc(alerts.Items, func(a, b v1alpha1.Alert) int {
+		if c := a.Spec.FirstSeen.Compare(b.Spec.FirstSeen.Time); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Name, b.Name)
+	})
+	return &caseFile{investigation: investigation, alerts: alerts.Items, actions: actions.Items}, nil
+}
+
+// write patches the status if it changed. A stale copy is refused and comes back.
+func (r *Reconciler) write(ctx context.Context, before, after *v1alpha1.Investigation) error {
+	if equality.Semantic.DeepEqual(before.Status, after.Status) {
+		return nil
+	}
+	if err := r.Client.Status().Patch(ctx, after, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	r.tell(before, after)
+	if meta.IsStatusConditionTrue(after.Status.Conditions, v1alpha1.ConditionClosed) {
+		r.Correlator.Close(after.Namespace, after.Name)
+	}
+	return nil
+}
+
+// tell emits an event where a human should look: nothing is said of cases that close by themselves.
+func (r *Reconciler) tell(before, after *v1alpha1.Investigation) {
+	was, is := before.Status.Verdict, after.Status.Verdict
+	if was == is || !meta.IsStatusConditionTrue(after.Status.Conditions, v1alpha1.ConditionEscalated) {
+		return
+	}
+	r.Recorder.Eventf(after, nil, corev1.EventTypeWarning, v1alpha1.ReasonEscalated, "Investigate",
+		"%s %s (%s): kubectl soc case %s -n %s", after.Status.Priority, is, after.Status.Title, after.Name, after.Namespace)
+}
+
+// propose creates the actions that are not there yet; their names make that safe to repeat.
+func (r *Reconciler) propose(ctx context.Context, file *caseFile, proposals []*v1alpha1.ResponseAction) error {
+	for _, action := range proposals {
+		if file.has(action.Name) {
+			continue
+		}
+		if err := r.Client.Create(ctx, action); client.IgnoreAlreadyExists(err) != nil {
+			return fmt.Errorf("propose %s: %w", action.Name, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,76 @@
+// Package controllers lists every controller of the operator, once.
+package controllers
+
+import (
+	"context"
+	"errors"
+
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/tocsin-dev/tocsin/connectors"
+	"github.com/tocsin-dev/tocsin/controllers/alert"
+	"github.com/tocsin-dev/tocsin/controllers/alertsource"
+	"github.com/tocsin-dev/tocsin/controllers/analyst"
+	"github.com/tocsin-dev/tocsin/controllers/approval"
+	"github.com/tocsin-dev/tocsin/controllers/approvalpolicy"
+	"github.com/tocsin-dev/tocsin/controllers/configuration"
+	"github.com/tocsin-dev/tocsin/controllers/connector"
+	"github.com/tocsin-dev/tocsin/controllers/detectionrule"
+	"github.com/tocsin-dev/tocsin/controllers/investigation"
+	"github.com/tocsin-dev/tocsin/controllers/playbook"
+	"github.com/tocsin-dev/tocsin/controllers/responseaction"
+	"github.com/tocsin-dev/tocsin/internal/admission"
+	"github.com/tocsin-dev/tocsin/internal/audit"
+	"github.com/tocsin-dev/tocsin/internal/correlate"
+	"github.com/tocsin-dev/tocsin/internal/detect"
+	"github.com/tocsin-dev/tocsin/internal/ingest"
+	"github.com/tocsin-dev/tocsin/internal/policy"
+	"github.com/tocsin-dev/tocsin/internal/response"
+)
+
+// Parts are the engines and stores that controllers feed and use.
+type Parts struct {
+	Sources    *ingest.Sources
+	Detections *detect.Engine
+	// SourcesSeen and RulesSeen tell when those that exist are in force after a start.
+	SourcesSeen, RulesSeen *configuration.Seen
+
+	Cases     *correlate.Index
+	Registry  *connectors.Registry
+	Factories connectors.Factories
+	Log       *audit.Log
+	Admission *admission.Prover
+	Rails     response.Rails
+	Clock     clock.WithTicker
+}
+
+// Setup registers every controller with the manager.
+func Setup(ctx context.Context, mgr ctrl.Manager, p Parts) error {
+	books := playbook.NewStore()
+	policies := policy.NewStore()
+	recorder := mgr.GetEventRecorder("tocsin")
+	return errors.Join(
+		alertsource.SetupWithManager(mgr, &alertsource.Checker{Secrets: mgr.GetAPIReader(), Sources: p.Sources}, p.SourcesSeen),
+		detectionrule.SetupWithManager(mgr, &detectionrule.Checker{Engine: p.Detections}, p.RulesSeen),
+		connector.SetupWithManager(mgr, &connector.Checker{Factories: p.Factories, Registry: p.Registry}),
+		playbook.SetupWithManager(mgr, &playbook.Checker{Registry: p.Registry, Store: books}),
+		analyst.SetupWithManager(mgr, &analyst.Checker{Cases: p.Cases}),
+		approvalpolicy.SetupWithManager(mgr, &approvalpolicy.Checker{Policies: policies}),
+		(&alert.Reconciler{Client: mgr.GetClient(), Correlator: p.Cases}).SetupWithManager(mgr),
+		(&investigation.Reconciler{
+			Client: mgr.GetClient(), Correlator: p.Cases, Recorder: recorder, Now: p.Clock.Now,
+			Investigator: &investigation.Investigator{
+				Reader: mgr.GetClient(), Registry: p.Registry, Playbooks: books, Log: p.Log, Now: p.Clock.Now,
+			},
+		}).SetupWithManager(ctx, mgr),
+		responseaction.SetupWithManager(ctx, mgr, responseaction.Dependencies{
+			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Connectors: p.Registry, Log: p.Log, Admission: p.Admission,
+			Policies: &approvalpolicy.Decider{Reader: mgr.GetClient(), Policies: policies},
+			Events:   recorder, Clock: p.Clock, Rails: p.Rails,
+		}),
+		approval.SetupWithManager(mgr, approval.Dependencies{
+			Client: mgr.GetClient(), Admission: p.Admission, Log: p.Log, Events: recorder, Clock: p.Clock,
+		}),
+	)
+}
