@@ -72,7 +72,7 @@ verify: generate ## Fail when generated files differ from their sources, or go v
 
 .PHONY: build
 build: ## Build bin/tocsin and bin/kubectl-soc
-	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/tocsin ./cmd/kubectl-soc
+	go build -ldflags '$(LDFLAGS)' -o bin/ ./cmd/tocsin ./cmd/kubectl-soc
 
 .PHONY: assets
 assets: ## Print the folder with etcd, kube-apiserver and kubectl (KUBEBUILDER_ASSETS), building it once

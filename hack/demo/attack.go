@@ -40,14 +40,14 @@ func (p *play) rollOut(ctx context.Context) error {
 
 // falco posts what Falco's http_output would.
 func (p *play) falco(ctx context.Context) error {
-	url := "http://" + p.operator.ingest + "/v1/sources/soc/falco"
+	url := p.url("falco")
 	p.say("falco: POST %s, a shell in shop/%s, %d times", url, p.victim, shells)
 	for i := range shells {
 		body, err := json.Marshal(p.shell(i))
 		if err != nil {
 			return err
 		}
-		if err := post(ctx, url, p.webToken, string(body)); err != nil {
+		if err := p.post(ctx, url, p.webToken, string(body)); err != nil {
 			return err
 		}
 	}
@@ -70,7 +70,7 @@ func (p *play) shell(i int) map[string]any {
 }
 
 // post sends one event, and again while the operator is away, as senders with a queue do.
-func post(ctx context.Context, url, token, body string) error {
+func (p *play) post(ctx context.Context, url, token, body string) error {
 	return eventually(ctx, time.Minute, "202 from "+url, func(ctx context.Context) (bool, string, error) {
 		request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
 		if err != nil {
@@ -78,7 +78,7 @@ func post(ctx context.Context, url, token, body string) error {
 		}
 		request.Header.Set("Authorization", "Bearer "+token)
 		request.Header.Set("Content-Type", "application/json")
-		response, err := http.DefaultClient.Do(request)
+		response, err := p.ingest.Do(request)
 		if err != nil {
 			return false, "", err
 		}

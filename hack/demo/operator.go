@@ -19,10 +19,10 @@ import (
 // operator keeps one operator process running: when it is killed, by the demo or
 // by whoever wants to see what happens, it is started again.
 type operator struct {
-	stage     *stage
-	ingest    string // address
-	health    string // address
-	actionCap int
+	stage    *stage
+	ingest   string   // address
+	health   string   // address
+	tlsFlags []string // empty for plain HTTP
 
 	mu      sync.Mutex
 	cmd     *exec.Cmd
@@ -65,9 +65,10 @@ func (o *operator) spawn() error {
 		return err
 	}
 	defer log.Close()
-	cmd := exec.Command(filepath.Join(o.stage.root, "bin", "tocsin"),
-		"--data-dir="+o.stage.file("data"), "--ingest-bind-address="+o.ingest,
-		"--health-probe-bind-address="+o.health, "--metrics-bind-address=0", "--leader-elect=false")
+	cmd := exec.Command(filepath.Join(o.stage.root, "bin", "tocsin"), append([]string{
+		"--data-dir=" + o.stage.file("data"), "--ingest-bind-address=" + o.ingest,
+		"--health-probe-bind-address=" + o.health, "--metrics-bind-address=0", "--leader-elect=false",
+	}, o.tlsFlags...)...)
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+o.stage.kubeconfig("operator"), "POD_NAMESPACE=tocsin-system")
 	cmd.Stdout, cmd.Stderr = log, log
 	// With KEEP=1 it outlives the demo.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"net/http"
 	"sync"
 	"time"
 
@@ -22,7 +22,10 @@ type play struct {
 	ownCluster bool
 	operator   *operator
 	admin      client.Client
+	ingest     *http.Client
 	webToken   string // bearer token of the Falco source
+	auditToken string // bearer token of the audit source
+	auditLog   string // file to forward audit events from; empty if the API server sends them itself
 
 	victim   string // pod whose token is stolen
 	attack   *v1alpha1.Investigation
@@ -108,5 +111,3 @@ func together(ctx context.Context, functions ...func(context.Context) error) err
 	group.Wait()
 	return errors.Join(errs...)
 }
-
-func writeSecretFile(path, value string) error { return os.WriteFile(path, []byte(value), 0o600) }

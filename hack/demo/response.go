@@ -26,7 +26,7 @@ const (
 
 // investigated waits until the attack is one case, and shows it.
 func (p *play) investigated(ctx context.Context) error {
-	wanted := []string{"secrets-listed-cluster-wide", "host-access-pod-created", "cluster-admin-bound", "Terminal shell in container"}
+	wanted := []string{"secrets-listed-cluster-wide", "pod-with-node-access", "cluster-admin-bound", "Terminal shell in container"}
 	err := eventually(ctx, 2*time.Minute, "one TruePositive Investigation that holds all of the attack", func(ctx context.Context) (bool, string, error) {
 		return p.findAttack(ctx, wanted)
 	})

@@ -3,10 +3,14 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -40,18 +44,22 @@ func (p *play) raiseCluster(ctx context.Context) error {
 	}
 	p.operator = &operator{stage: p.stage, ingest: ingest, health: health}
 	p.webToken = rand.Text()
-	auditToken, url := rand.Text(), "http://"+ingest+"/v1/sources/soc/audit"
-	if err := writeSecretFile(p.file("audit.token"), auditToken); err != nil {
+	p.auditToken = rand.Text()
+	if err := os.WriteFile(p.file("audit.token"), []byte(p.auditToken), 0o600); err != nil {
 		return err
 	}
 	if given := os.Getenv("KUBECONFIG"); given != "" {
-		return p.useCluster(given, url)
+		return p.useCluster(given)
 	}
 	p.ownCluster = true
+	url := "https://" + ingest + "/v1/sources/soc/audit"
 	p.say("go -C hack/controlplane run . start --audit-webhook-url %s ...", url)
 	_, err = p.goRun(ctx, "run", ".", "start", "--dir", p.file("cluster"), "--controller-manager",
 		"--audit-webhook-url", url, "--audit-webhook-token-file", p.file("audit.token"))
 	if err != nil {
+		return err
+	}
+	if err := p.trust(p.file("cluster/pki")); err != nil {
 		return err
 	}
 	if err := copyFile(p.file("cluster/admin.kubeconfig"), p.kubeconfig("admin")); err != nil {
@@ -64,12 +72,47 @@ func (p *play) raiseCluster(ctx context.Context) error {
 	return err
 }
 
-func (p *play) useCluster(given, url string) error {
-	p.say("KUBECONFIG=%s: its API server must send audit events to %s with the bearer token in %s", given, url, p.file("audit.token"))
+// trust makes the operator serve, and senders accept, the certificate that the API server was told to expect.
+func (p *play) trust(pki string) error {
+	p.operator.tlsFlags = []string{
+		"--ingest-tls-cert-file=" + filepath.Join(pki, "audit-webhook.crt"), "--ingest-tls-key-file=" + filepath.Join(pki, "audit-webhook.key"),
+	}
+	ca, err := os.ReadFile(filepath.Join(pki, "ca.crt"))
+	if err != nil {
+		return err
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(ca) {
+		return fmt.Errorf("%s/ca.crt: no certificate in it", pki)
+	}
+	p.ingest = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, MaxIdleConnsPerHost: 4}}
+	return nil
+}
+
+// useCluster takes a cluster that exists. Its API server was not told of Tocsin, so
+// its audit log is read from the file and sent in its place.
+func (p *play) useCluster(given string) error {
+	p.auditLog = os.Getenv("AUDIT_LOG")
+	if p.auditLog == "" {
+		return errors.New("with KUBECONFIG, AUDIT_LOG must name the file that the API server writes its audit events to (--audit-log-path)")
+	}
+	if _, err := os.Stat(p.auditLog); err != nil {
+		return fmt.Errorf("AUDIT_LOG: %w", err)
+	}
+	p.ingest = http.DefaultClient
 	if err := copyFile(given, p.kubeconfig("admin")); err != nil {
 		return err
 	}
 	return p.connect()
+}
+
+// url of an alert source of the tenant.
+func (p *play) url(source string) string {
+	scheme := "http"
+	if len(p.operator.tlsFlags) > 0 {
+		scheme = "https"
+	}
+	return scheme + "://" + p.operator.ingest + "/v1/sources/soc/" + source
 }
 
 // install applies the same objects as config/default, but for the Deployment: the operator runs on this machine.
@@ -97,11 +140,21 @@ func (p *play) startOperator(ctx context.Context) error {
 	if err := p.operator.start(ctx); err != nil {
 		return err
 	}
-	return p.commands(ctx, "admin", [][]string{
+	if p.auditLog != "" {
+		go p.forward(ctx)
+	}
+	err := p.commands(ctx, "admin", [][]string{
 		{"kubectl", "-n", "soc", "wait", "--for=condition=Ready", "--timeout=60s", "--all",
 			"alertsources,connectors,analysts,detectionrules,playbooks,approvalpolicies"},
 		{"kubectl", "-n", "soc", "get", "alertsources,connectors,approvalpolicies,playbooks"},
-		{"kubectl", "auth", "can-i", "--list", "--as=system:serviceaccount:tocsin-system:tocsin", "--no-headers"},
+	})
+	if err != nil {
+		return err
+	}
+	p.say("what the operator may do: no wildcard, and of Secrets only the two it was pointed to")
+	return p.commands(ctx, "operator", [][]string{
+		{"kubectl", "auth", "can-i", "--list"},
+		{"kubectl", "-n", "soc", "auth", "can-i", "--list", "--no-headers"},
 	})
 }
 
