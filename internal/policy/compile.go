@@ -86,7 +86,7 @@ func parse(field, source, pkg string) (*ast.Module, error) {
 		return nil, compileError(field, err)
 	}
 	if module == nil {
-		return nil, &CompileError{Problems: []string{fmt.Sprintf("%s: is empty; it must start with: package %s", field, pkg)}}
+		return nil, &CompileError{Problems: []string{field + ": is empty; it must start with: package " + pkg}}
 	}
 	if got := strings.TrimPrefix(module.Package.Path.String(), "data."); got != pkg {
 		return nil, &CompileError{Problems: []string{
@@ -108,7 +108,7 @@ func compile(modules ...*ast.Module) (*ast.Compiler, error) {
 	c := compiler()
 	c.Compile(byFile(modules...))
 	if c.Failed() {
-		return nil, compileError("", c.Errors)
+		return nil, compileError("spec.module", c.Errors)
 	}
 	return c, nil
 }
@@ -190,8 +190,11 @@ func ruleName(rule *ast.Rule) string {
 // compileError keeps the place and the message of each of OPA's errors.
 func compileError(field string, err error) error {
 	var list ast.Errors
-	if !errors.As(err, &list) {
-		return &CompileError{Problems: []string{strings.TrimPrefix(field+": ", ": ") + err.Error()}}
+	var one *ast.Error
+	if errors.As(err, &one) {
+		list = ast.Errors{one}
+	} else if !errors.As(err, &list) {
+		return &CompileError{Problems: []string{field + ": " + err.Error()}}
 	}
 	problems := make([]string, 0, len(list))
 	for _, e := range list {

@@ -38,7 +38,8 @@ type tally struct {
 // requirement, requirement beats allowance; the highest tier and the highest
 // count win. Nothing said means the default of the risk. A candidate that cannot
 // be asked, or answers nonsense, stands for a human at the highest tier, and for
-// no less than the default.
+// no less than the default. A reason that a policy gives begins with its name and
+// a colon; no other reason does.
 func Decide(ctx context.Context, candidates []Candidate, in Input) v1alpha1.Decision {
 	in = in.complete()
 	asked := slices.DeleteFunc(slices.Clone(candidates), func(c Candidate) bool { return !c.covers(in) })
@@ -90,7 +91,7 @@ func (t *tally) ask(ctx context.Context, c Candidate, input ast.Value) {
 
 func (t *tally) fail(name string, err error) {
 	t.broken = true
-	t.demand(v1alpha1.TierSenior, 1, fmt.Sprintf("%s: cannot be asked, so a senior must approve: %v", name, err))
+	t.demand(v1alpha1.TierSenior, 1, fmt.Sprintf("policy %s cannot be asked, so a senior must approve: %v", name, err))
 }
 
 func (t *tally) demand(tier v1alpha1.Tier, approvals int32, reason string) {
@@ -107,13 +108,13 @@ func (t *tally) said() bool { return len(t.deny)+len(t.require)+len(t.allow) > 0
 func (t *tally) byRisk(risk v1alpha1.Risk) {
 	switch risk {
 	case v1alpha1.RiskLow:
-		t.allow = append(t.allow, "default: an operation of low risk runs")
+		t.allow = append(t.allow, "by default an operation of low risk runs")
 	case v1alpha1.RiskMedium:
-		t.demand(v1alpha1.TierAnalyst, 1, "default: an operation of medium risk waits for one analyst")
+		t.demand(v1alpha1.TierAnalyst, 1, "by default an operation of medium risk waits for one analyst")
 	case v1alpha1.RiskHigh:
-		t.demand(v1alpha1.TierSenior, 1, "default: an operation of high risk waits for one senior")
+		t.demand(v1alpha1.TierSenior, 1, "by default an operation of high risk waits for one senior")
 	default:
-		t.demand(v1alpha1.TierSenior, 2, "default: an operation of critical risk waits for two seniors")
+		t.demand(v1alpha1.TierSenior, 2, "by default an operation of critical risk waits for two seniors")
 	}
 }
 

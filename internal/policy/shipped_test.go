@@ -1,0 +1,125 @@
+package policy
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"sigs.k8s.io/yaml"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+)
+
+const shipped = "../../config/policies"
+
+// loadShipped returns the shipped policies by name.
+func loadShipped(t testing.TB) map[string]*v1alpha1.ApprovalPolicy {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(shipped, "*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	policies := map[string]*v1alpha1.ApprovalPolicy{}
+	for _, file := range files {
+		if filepath.Base(file) == "kustomization.yaml" {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := &v1alpha1.ApprovalPolicy{}
+		if err := yaml.UnmarshalStrict(text, p); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		policies[p.Name] = p
+	}
+	if len(policies) == 0 {
+		t.Fatal("no policies in " + shipped)
+	}
+	return policies
+}
+
+func TestShippedPoliciesCompile(t *testing.T) {
+	var listed struct {
+		Resources []string `json:"resources"`
+	}
+	text, err := os.ReadFile(filepath.Join(shipped, "kustomization.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(text, &listed); err != nil {
+		t.Fatal(err)
+	}
+	var files []string
+	for name, p := range loadShipped(t) {
+		files = append(files, name+".yaml")
+		if _, err := Compile(t.Context(), name, p.Spec); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	sorted := cmpopts.SortSlices(func(a, b string) bool { return a < b })
+	if diff := cmp.Diff(files, listed.Resources, sorted); diff != "" {
+		t.Errorf("kustomization.yaml (-files +listed):\n%s", diff)
+	}
+}
+
+// Through Decide, with the input as the operator makes it.
+func TestContainment(t *testing.T) {
+	spec := loadShipped(t)["containment"].Spec
+	compiled, err := Compile(t.Context(), "containment", spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	candidates := []Candidate{NewCandidate("containment", spec, compiled, nil)}
+	tests := map[string]struct {
+		operation string
+		risk      v1alpha1.Risk
+		target    PlanTarget
+		want      v1alpha1.Decision
+	}{
+		"label": {
+			"label", v1alpha1.RiskLow, PlanTarget{Kind: "Pod", Namespace: "shop", Name: "web-0"},
+			v1alpha1.Decision{Outcome: v1alpha1.DecisionAllow, Reasons: []string{"containment: a label changes nothing that runs"}},
+		},
+		"isolate": {
+			"isolate-pod", v1alpha1.RiskMedium, PlanTarget{Kind: "Pod", Namespace: "shop", Name: "web-0"},
+			v1alpha1.Decision{
+				Outcome: v1alpha1.DecisionRequire, Tier: v1alpha1.TierAnalyst, Approvals: 1, ApprovalTTL: hours(1),
+				Reasons: []string{"containment: isolate-pod cuts Pod shop/web-0 off the network"},
+			},
+		},
+		"remove a binding": {
+			"remove-role-binding", v1alpha1.RiskHigh, PlanTarget{Kind: "ClusterRoleBinding", Name: "ops-sync"},
+			v1alpha1.Decision{
+				Outcome: v1alpha1.DecisionRequire, Tier: v1alpha1.TierSenior, Approvals: 1, ApprovalTTL: hours(1),
+				Reasons: []string{"containment: remove-role-binding takes the rights away that ClusterRoleBinding ops-sync grants"},
+			},
+		},
+		"kube-system": {
+			"label", v1alpha1.RiskLow, PlanTarget{Kind: "Pod", Namespace: "kube-system", Name: "coredns-0"},
+			v1alpha1.Decision{
+				Outcome: v1alpha1.DecisionDeny,
+				Reasons: []string{"containment: Pod kube-system/coredns-0 is in kube-system, which runs the cluster"},
+			},
+		},
+		"what it does not name": {
+			"scale-to-zero", v1alpha1.RiskHigh, PlanTarget{Kind: "Deployment", Namespace: "shop", Name: "web"},
+			v1alpha1.Decision{
+				Outcome: v1alpha1.DecisionRequire, Tier: v1alpha1.TierSenior, Approvals: 1, ApprovalTTL: hours(1),
+				Reasons: []string{"by default an operation of high risk waits for one senior"},
+			},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			in := Input{Action: Action{Operation: tt.operation, Risk: tt.risk}, Plan: Plan{Target: tt.target}}
+			tt.want.Policies = []string{"containment"}
+			if diff := cmp.Diff(tt.want, Decide(t.Context(), candidates, in)); diff != "" {
+				t.Errorf("decision (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
