@@ -92,9 +92,7 @@ func Title(alerts []v1alpha1.Alert) string {
 func tacticsOf(alerts []v1alpha1.Alert) []string {
 	seen := map[string]bool{}
 	for _, a := range alerts {
-		for _, t := range a.Spec.Techniques {
-			seen[Tactic(t)] = true
-		}
+		seen[Tactic(a.Spec.Techniques)] = true
 	}
 	return slices.DeleteFunc(slices.Clone(tactics), func(t string) bool { return !seen[t] })
 }

@@ -60,7 +60,7 @@ func stepsOf(a v1alpha1.Alert) []step {
 	if len(targets) == 0 {
 		targets = context(a.Spec.Entities, *actor)
 	}
-	tactic := firstTactic(a.Spec.Techniques)
+	tactic := Tactic(a.Spec.Techniques)
 	steps := make([]step, 0, len(targets))
 	for _, to := range targets {
 		steps = append(steps, step{
@@ -94,18 +94,4 @@ func pick(entities []v1alpha1.Entity, order []v1alpha1.EntityType, fits func(v1a
 		}
 	}
 	return nil
-}
-
-// firstTactic is the earliest in an attack of those that the techniques stand for.
-func firstTactic(found []v1alpha1.Technique) string {
-	best := len(tactics)
-	for _, t := range found {
-		if i := slices.Index(tactics, Tactic(t)); i >= 0 && i < best {
-			best = i
-		}
-	}
-	if best == len(tactics) {
-		return ""
-	}
-	return tactics[best]
 }

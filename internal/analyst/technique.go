@@ -2,19 +2,18 @@ package analyst
 
 import (
 	_ "embed"
+	"slices"
 	"strings"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 )
 
 // techniques.tsv lists the ATT&CK techniques that are seen in containers and clouds:
-// id, the tactic that Tocsin orders it under, name. A technique of several tactics
-// is listed once, so that one act never counts as several steps.
+// id, the tactic that Tocsin orders it under, and its name for who reads the list. A
+// technique of several tactics is listed once.
 //
 //go:embed techniques.tsv
 var techniquesTable string
-
-type technique struct{ tactic, name string }
 
 var techniques = readTechniques(techniquesTable)
 
@@ -24,16 +23,16 @@ var tactics = []string{
 	"Credential Access", "Discovery", "Lateral Movement", "Collection", "Command and Control", "Exfiltration", "Impact",
 }
 
-func readTechniques(table string) map[v1alpha1.Technique]technique {
-	known := map[v1alpha1.Technique]technique{}
+func readTechniques(table string) map[v1alpha1.Technique]string {
+	known := map[v1alpha1.Technique]string{}
 	for line := range strings.Lines(table) {
 		fields := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
-		known[v1alpha1.Technique(fields[0])] = technique{tactic: fields[1], name: fields[2]}
+		known[v1alpha1.Technique(fields[0])] = fields[1]
 	}
 	return known
 }
 
-func lookUp(t v1alpha1.Technique) technique {
+func lookUp(t v1alpha1.Technique) string {
 	if found, ok := techniques[t]; ok {
 		return found
 	}
@@ -41,6 +40,16 @@ func lookUp(t v1alpha1.Technique) technique {
 	return techniques[v1alpha1.Technique(parent)]
 }
 
-// Tactic is the ATT&CK tactic of a technique; that of its parent where a
-// sub-technique is not known, empty where neither is.
-func Tactic(t v1alpha1.Technique) string { return lookUp(t).tactic }
+// Tactic is the ATT&CK tactic of an alert with these techniques: of several, the one
+// furthest in an attack, since an alert is one step. Empty if none is known. For a
+// sub-technique that is not known its parent stands in.
+func Tactic(found []v1alpha1.Technique) string {
+	furthest := -1
+	for _, t := range found {
+		furthest = max(furthest, slices.Index(tactics, lookUp(t)))
+	}
+	if furthest < 0 {
+		return ""
+	}
+	return tactics[furthest]
+}

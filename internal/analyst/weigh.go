@@ -75,7 +75,7 @@ func Weigh(f Facts) Conclusion {
 	all := weighAll(findings)
 	leastExplained(all, f.Alerts)
 	groupOnce(all)
-	shown, dropped := bound(all)
+	shown, dropped := bound(distinct(all))
 	number(shown)
 
 	c := Conclusion{Prior: capped(f.Prior), PriorReason: Plain(f.PriorReason, 512), Score: capped(f.Prior)}

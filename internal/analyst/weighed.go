@@ -119,6 +119,28 @@ func stronger(a, b int32) bool {
 	return a > b
 }
 
+// distinct leaves out findings that count for nothing and say no more than another
+// one: the same answer to the same question, found for several alerts.
+func distinct(all []weighed) []weighed {
+	type words struct{ question, finding string }
+	counted, shown := map[words]bool{}, map[words]bool{}
+	for _, w := range all {
+		if w.evidence.Weight != 0 {
+			counted[words{w.evidence.Question, w.evidence.Finding}] = true
+		}
+	}
+	var kept []weighed
+	for _, w := range all {
+		key := words{w.evidence.Question, w.evidence.Finding}
+		if w.evidence.Weight == 0 && (counted[key] || shown[key]) {
+			continue
+		}
+		shown[key] = true
+		kept = append(kept, w)
+	}
+	return kept
+}
+
 // bound keeps as many findings as a case can show, the strongest, in their order.
 // It says whether one that counts was left out.
 func bound(all []weighed) ([]weighed, bool) {

@@ -8,12 +8,12 @@ import (
 )
 
 // anyRole are types that name one thing, whatever part it plays.
-var anyRole = []v1alpha1.EntityType{v1alpha1.EntityPod, v1alpha1.EntityServiceAccount, v1alpha1.EntityFileHash}
+var anyRole = []v1alpha1.EntityType{v1alpha1.EntityPod, v1alpha1.EntityFileHash}
 
-// involved are types that name one thing, but are context too often: they count
-// only for what acted or was acted on.
+// involved are types that name one thing, but are context too often, such as the
+// subjects of a binding: they count only for what acted or was acted on.
 var involved = []v1alpha1.EntityType{
-	v1alpha1.EntityUser, v1alpha1.EntityWorkload, v1alpha1.EntityKubernetesObject, v1alpha1.EntityCloudResource,
+	v1alpha1.EntityServiceAccount, v1alpha1.EntityUser, v1alpha1.EntityWorkload, v1alpha1.EntityKubernetesObject, v1alpha1.EntityCloudResource,
 }
 
 // strong returns the keys of the entities that make alerts belong together, actors

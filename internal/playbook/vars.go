@@ -20,6 +20,7 @@ import (
 //	all: list of {type, value, role}
 //	actor, verb, resource, namespace: who the API server authenticated and what it
 //	  did where ("" for all namespaces or none); only in alerts of Kubernetes audit events
+//	who: the actor as people write it, such as shop/web for a ServiceAccount
 type Alert map[string]any
 
 // NewAlert returns the variables of an alert that came through a source of that format.
@@ -59,6 +60,10 @@ func (a Alert) prove(spec *v1alpha1.AlertSpec) {
 		return
 	}
 	a["actor"], a["namespace"] = spec.Attributes["user"], spec.Attributes["namespace"]
+	a["who"] = spec.Attributes["user"]
+	if account, ok := strings.CutPrefix(spec.Attributes["user"], "system:serviceaccount:"); ok {
+		a["who"] = strings.Replace(account, ":", "/", 1)
+	}
 	a["verb"], a["resource"] = spec.Attributes["verb"], spec.Attributes["resource"]
 }
 
@@ -102,7 +107,7 @@ func (a Alert) has(path string) bool {
 //
 //	alerts: int; rules, techniques, tactics, actors: lists of strings without repeats
 //
-// tactics are those of ATT&CK, one for each technique; actors are keys such as
+// tactics are those of ATT&CK, one for each alert; actors are keys such as
 // ServiceAccount:shop/web.
 type Case map[string]any
 
@@ -113,9 +118,9 @@ func NewCase(alerts []v1alpha1.AlertSpec) Case {
 		rules = append(rules, a.Rule)
 		for _, t := range a.Techniques {
 			techniques = append(techniques, string(t))
-			if tactic := analyst.Tactic(t); tactic != "" {
-				tactics = append(tactics, tactic)
-			}
+		}
+		if tactic := analyst.Tactic(a.Techniques); tactic != "" {
+			tactics = append(tactics, tactic)
 		}
 		for _, e := range a.Entities {
 			if e.Role == v1alpha1.RoleActor {
