@@ -45,7 +45,7 @@ func token(t *testing.T, c *env.Cluster, ns, name string) *rest.Config {
 
 func newClient(t *testing.T, c *env.Cluster, config *rest.Config) client.Client {
 	t.Helper()
-	cl, err := client.New(config, client.Options{Scheme: c.Scheme})
+	cl, err := client.New(config, client.Options{Scheme: c.Scheme, Mapper: c.Client.RESTMapper()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,6 +56,8 @@ func newClient(t *testing.T, c *env.Cluster, config *rest.Config) client.Client 
 func TestImpersonatorIsNotTheOperator(t *testing.T) {
 	c := cluster(t)
 	ns := newNamespace(t, c)
+	// More rights than it is ever given, so that RBAC refuses nothing here.
+	person(t, c, operator, "cluster-admin")
 	real := newClient(t, c, token(t, c, namespace, "tocsin"))
 	opened := &v1alpha1.Investigation{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "case"}}
 	if err := real.Create(t.Context(), opened.DeepCopy()); err != nil {
