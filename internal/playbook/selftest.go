@@ -7,6 +7,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/internal/analyst"
@@ -110,11 +113,15 @@ func (p *Playbook) proposalFits(proposal Proposal) error {
 	return nil
 }
 
+// testTime is when alerts of tests happen.
+var testTime = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+
 // testAlert is the alert of a test. Entities whose name starts with actors. or
 // targets. have that role; with the attribute user the alert counts as one of an audit event.
 func testAlert(t v1alpha1.TestAlert) (v1alpha1.AlertSpec, v1alpha1.AlertFormat, error) {
 	spec := v1alpha1.AlertSpec{
 		Source: "test", Rule: t.Rule, Title: t.Title, Severity: t.Severity, Techniques: t.Techniques, Attributes: maps.Clone(t.Attributes),
+		FirstSeen: metav1.NewMicroTime(testTime),
 	}
 	if spec.Title == "" {
 		spec.Title = t.Rule
