@@ -21,6 +21,7 @@ type cluster struct {
 	client.Client
 	clock   clock.PassiveClock
 	account account
+	granted *recent[grants]
 }
 
 // account is the ServiceAccount that the connector acts as.

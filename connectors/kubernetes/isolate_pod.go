@@ -6,11 +6,9 @@ import (
 	"errors"
 	"fmt"
 
-	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
@@ -42,63 +40,57 @@ func (isolatePod) plan(ctx context.Context, c *cluster, request connectors.Reque
 	}
 	i := isolation{pod: pod(a.Pod, string(found.GetUID())), policy: policyName(found.GetName(), string(found.GetUID()))}
 	plan := connectors.Plan{Target: i.pod, Summary: "isolate pod " + a.Pod}
-	policyDiff, created, err := i.tryPolicy(ctx, c, request.Key)
+	policies := &networkingv1.NetworkPolicyList{}
+	if err := c.List(ctx, policies, client.InNamespace(i.pod.Namespace)); err != nil {
+		return plan, c.explain(err, "listing NetworkPolicies of "+i.pod.Namespace)
+	}
+	created, policyDiff, err := i.tryPolicy(ctx, c, policies.Items, request.Key)
 	if err != nil {
 		return plan, err
 	}
-	labelling := i.labelling()
-	before, after, err := c.tryRewrite(ctx, &labelling, true)
-	if err != nil {
-		return plan, err
-	}
-	podDiff, err := kube.Diff(before, after)
+	labelled, podDiff, err := i.tryLabel(ctx, c, found)
 	if err != nil {
 		return plan, err
 	}
 	plan.Diff = policyDiff + podDiff
-	if plan.Done = !created && labelling.effect(before) == connectors.EffectPresent; plan.Done {
+	if plan.Done = !created && !labelled; plan.Done {
 		return plan, nil
 	}
-	if plan.Warnings, err = i.warnings(ctx, c, before); err != nil {
+	if plan.Warnings, err = holes(found, policies.Items); err != nil {
 		return plan, err
 	}
-	i.former = labelling.former(i.policy)
 	plan.Inverse, err = i.inverse()
 	return plan, err
 }
 
-// former is what the label was; nil where the pod carries the one of this isolation already.
-func (r rewrite) former(policy string) *string {
-	if was := pointer(r.fields[0].from); was != nil && *was != policy {
-		return was
-	}
-	return nil
-}
-
-// tryPolicy has the API server create the policy without keeping it, unless it is there.
-func (i isolation) tryPolicy(ctx context.Context, c *cluster, key string) (diff string, created bool, err error) {
-	found, err := i.found(ctx, c)
-	if err != nil || found != nil {
-		return "", false, err
+// tryPolicy has the API server create the policy without keeping it, unless it is among those that are there.
+func (i isolation) tryPolicy(ctx context.Context, c *cluster, there []networkingv1.NetworkPolicy, key string) (created bool, diff string, err error) {
+	for _, p := range there {
+		if p.Name == i.policy {
+			return false, "", i.intact(&p)
+		}
 	}
 	policy := i.networkPolicy(key)
 	if err := c.Create(ctx, policy, client.DryRunAll); err != nil {
-		return "", false, c.explain(err, "planning NetworkPolicy "+i.pod.Namespace+"/"+i.policy)
+		return false, "", c.explain(err, "planning NetworkPolicy "+i.pod.Namespace+"/"+i.policy)
 	}
 	diff, err = kube.Diff(nil, policy)
-	return diff, true, err
+	return true, diff, err
 }
 
-func (i isolation) warnings(ctx context.Context, c *cluster, found *unstructured.Unstructured) ([]string, error) {
-	pod := &corev1.Pod{}
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(found.Object, pod); err != nil {
-		return nil, err
+// tryLabel has the API server label the pod without keeping it, and keeps what
+// the label was, unless the pod carries the one of this isolation already.
+func (i *isolation) tryLabel(ctx context.Context, c *cluster, found *unstructured.Unstructured) (labelled bool, diff string, err error) {
+	labelling := i.labelling()
+	before, after, err := c.tryRewrite(ctx, &labelling, true, found)
+	if err != nil {
+		return false, "", err
 	}
-	policies := &networkingv1.NetworkPolicyList{}
-	if err := c.List(ctx, policies, client.InNamespace(i.pod.Namespace)); err != nil {
-		return nil, c.explain(err, "listing NetworkPolicies of "+i.pod.Namespace)
+	if labelled = labelling.effect(before) != connectors.EffectPresent; labelled {
+		i.former = pointer(labelling.fields[0].from)
 	}
-	return holes(pod, policies.Items), nil
+	diff, err = kube.Diff(before, after)
+	return labelled, diff, err
 }
 
 func (isolatePod) execute(ctx context.Context, c *cluster, request connectors.Request, plan connectors.Plan) (connectors.Result, error) {
@@ -117,7 +109,7 @@ func (isolatePod) execute(ctx context.Context, c *cluster, request connectors.Re
 	if err != nil {
 		return failed(err)
 	}
-	if _, err := c.rewrite(ctx, i.labelling()); err != nil {
+	if _, err := c.rewrite(ctx, i.labelling(), found); err != nil {
 		return failed(i.withdraw(ctx, c, created, err))
 	}
 	return succeeded("pod %s/%s is isolated by NetworkPolicy %s", i.pod.Namespace, i.pod.Name, i.policy)
@@ -139,12 +131,8 @@ func plannedIsolation(plan connectors.Plan) (isolation, error) {
 
 // createPolicy returns the policy if it was not there before.
 func (i isolation) createPolicy(ctx context.Context, c *cluster, key string) (*networkingv1.NetworkPolicy, error) {
-	found, err := i.found(ctx, c)
-	if err != nil || found != nil {
-		return nil, err
-	}
 	policy := i.networkPolicy(key)
-	err = c.Create(ctx, policy)
+	err := c.Create(ctx, policy)
 	if apierrors.IsAlreadyExists(err) {
 		_, err = i.found(ctx, c)
 		return nil, err

@@ -10,7 +10,9 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
@@ -67,8 +69,7 @@ func (i isolation) networkPolicy(key string) *networkingv1.NetworkPolicy {
 	return policy
 }
 
-// found returns the NetworkPolicy of the isolation, or nil. One of its name that
-// does something else is a conflict: somebody wants to be in the way.
+// found returns the NetworkPolicy of the isolation, or nil.
 func (i isolation) found(ctx context.Context, c *cluster) (*networkingv1.NetworkPolicy, error) {
 	policy := &networkingv1.NetworkPolicy{}
 	err := c.Get(ctx, client.ObjectKey{Namespace: i.pod.Namespace, Name: i.policy}, policy)
@@ -78,16 +79,25 @@ func (i isolation) found(ctx context.Context, c *cluster) (*networkingv1.Network
 	if err != nil {
 		return nil, c.explain(err, "reading NetworkPolicy "+i.pod.Namespace+"/"+i.policy)
 	}
-	if !equality.Semantic.DeepEqual(policy.Spec, i.networkPolicy("").Spec) {
-		return nil, fmt.Errorf("%w: NetworkPolicy %s/%s is not what isolates the pod: look who changed it, and delete it",
-			connectors.ErrConflict, i.pod.Namespace, i.policy)
+	return policy, i.intact(policy)
+}
+
+// intact refuses a policy of that name that does something else: somebody wants to be in the way.
+func (i isolation) intact(policy *networkingv1.NetworkPolicy) error {
+	if equality.Semantic.DeepEqual(policy.Spec, i.networkPolicy("").Spec) {
+		return nil
 	}
-	return policy, nil
+	return fmt.Errorf("%w: NetworkPolicy %s/%s is not what isolates the pod: look who changed it, and delete it",
+		connectors.ErrConflict, i.pod.Namespace, i.policy)
 }
 
 // holes names what an isolation by NetworkPolicy does not close: policies are
 // additive, so what another one allows stays allowed.
-func holes(pod *corev1.Pod, others []networkingv1.NetworkPolicy) []string {
+func holes(isolated *unstructured.Unstructured, others []networkingv1.NetworkPolicy) ([]string, error) {
+	pod := &corev1.Pod{}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(isolated.Object, pod); err != nil {
+		return nil, err
+	}
 	var found []string
 	if pod.Spec.HostNetwork {
 		found = append(found, fmt.Sprintf("pod %s/%s uses the network of its node: no NetworkPolicy applies to it", pod.Namespace, pod.Name))
@@ -101,5 +111,5 @@ func holes(pod *corev1.Pod, others []networkingv1.NetworkPolicy) []string {
 			found = append(found, fmt.Sprintf("NetworkPolicy %s/%s selects the pod too, and what it allows stays allowed", p.Namespace, p.Name))
 		}
 	}
-	return found
+	return found, nil
 }

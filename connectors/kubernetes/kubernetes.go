@@ -101,7 +101,7 @@ func New(cfg *rest.Config, namespace, serviceAccount string, options Options) (*
 	}
 	c := &Connector{
 		cluster: &cluster{
-			Client: api, clock: options.Clock,
+			Client: api, clock: options.Clock, granted: newRecent[grants](),
 			account: account{namespace: namespace, name: serviceAccount},
 		},
 		reviews:   reviews.SelfSubjectReviews(),

@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -51,9 +52,13 @@ func (permissions) ask(ctx context.Context, c *cluster, arguments map[string]any
 	if a.ServiceAccount != "" {
 		subject = rbac.ServiceAccount(split(a.ServiceAccount))
 	}
-	s := survey{cluster: c, gaps: []string{}}
-	rights := s.objects(ctx).Evaluate(subject)
-	reach := rights.In(s.inventory(ctx, rights))
+	granted, err := c.granted.get(ctx, c.clock, func() (grants, error) { return c.readGrants(ctx) })
+	if err != nil {
+		return nil, err
+	}
+	s := survey{cluster: c, gaps: slices.Clone(granted.gaps)}
+	rights := granted.objects.Evaluate(subject)
+	reach := rights.In(s.inventory(ctx, granted.namespaces, rights))
 	if s.err != nil {
 		return nil, s.err
 	}
@@ -85,35 +90,44 @@ func (s *survey) list(ctx context.Context, into client.ObjectList, what, instead
 	return err == nil
 }
 
-func (s *survey) objects(ctx context.Context) rbac.Objects {
+// grants are what every question starts from, whoever it is about.
+type grants struct {
+	objects    rbac.Objects
+	namespaces []rbac.Namespace
+	gaps       []string
+}
+
+func (c *cluster) readGrants(ctx context.Context) (grants, error) {
 	var (
 		clusterRoles        rbacv1.ClusterRoleList
 		roles               rbacv1.RoleList
 		clusterRoleBindings rbacv1.ClusterRoleBindingList
 		roleBindings        rbacv1.RoleBindingList
+		namespaces          corev1.NamespaceList
 	)
+	s := survey{cluster: c, gaps: []string{}}
 	const tooLittle = "what they grant is missing here"
 	s.list(ctx, &clusterRoleBindings, "clusterrolebindings", tooLittle)
 	s.list(ctx, &roleBindings, "rolebindings", tooLittle)
 	s.list(ctx, &clusterRoles, "clusterroles", tooLittle)
 	s.list(ctx, &roles, "roles", tooLittle)
-	return rbac.Objects{
+	s.list(ctx, &namespaces, "namespaces", "nothing in them is counted")
+	g := grants{gaps: s.gaps, objects: rbac.Objects{
 		ClusterRoles: clusterRoles.Items, Roles: roles.Items,
 		ClusterRoleBindings: clusterRoleBindings.Items, RoleBindings: roleBindings.Items,
+	}}
+	for _, n := range namespaces.Items {
+		g.namespaces = append(g.namespaces, rbac.Namespace{
+			Name: n.Name, Criticality: n.Labels[v1alpha1.LabelCriticality], Restricted: restricted(n.Labels),
+		})
 	}
+	return g, s.err
 }
 
 // inventory lists only what the rights reach at all, and only names: the data of
 // a Secret is never read.
-func (s *survey) inventory(ctx context.Context, rights rbac.Rights) rbac.Inventory {
-	i := rbac.Inventory{Namespaced: s.namespaced}
-	var namespaces corev1.NamespaceList
-	s.list(ctx, &namespaces, "namespaces", "nothing in them is counted")
-	for _, n := range namespaces.Items {
-		i.Namespaces = append(i.Namespaces, rbac.Namespace{
-			Name: n.Name, Criticality: n.Labels[v1alpha1.LabelCriticality], Restricted: restricted(n.Labels),
-		})
-	}
+func (s *survey) inventory(ctx context.Context, namespaces []rbac.Namespace, rights rbac.Rights) rbac.Inventory {
+	i := rbac.Inventory{Namespaces: namespaces, Namespaced: s.namespaced}
 	if rights.ReadsSecrets() {
 		i.Secrets = s.names(ctx, "Secret", "secretsReadable counts namespaces instead")
 	}

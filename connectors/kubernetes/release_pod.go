@@ -88,7 +88,7 @@ func (releasePod) plan(ctx context.Context, c *cluster, request connectors.Reque
 		return plan, nil
 	}
 	unlabelling := i.labelling().swapped()
-	before, after, err := c.tryRewrite(ctx, &unlabelling, false)
+	before, after, err := c.tryRewrite(ctx, &unlabelling, false, labelled)
 	if err != nil {
 		return plan, err
 	}
@@ -110,7 +110,7 @@ func (releasePod) execute(ctx context.Context, c *cluster, request connectors.Re
 		return failed(err)
 	}
 	if labelled != nil {
-		if _, err := c.rewrite(ctx, i.labelling().swapped()); err != nil && !gone(err) {
+		if _, err := c.rewrite(ctx, i.labelling().swapped(), labelled); err != nil && !gone(err) {
 			return failed(err)
 		}
 	}

@@ -55,7 +55,7 @@ func (a *rewriting) plan(ctx context.Context, c *cluster, request connectors.Req
 	if err != nil {
 		return connectors.Plan{}, err
 	}
-	before, after, err := c.tryRewrite(ctx, &r, a.blind)
+	before, after, err := c.tryRewrite(ctx, &r, a.blind, nil)
 	if err != nil {
 		return connectors.Plan{}, err
 	}
@@ -63,11 +63,14 @@ func (a *rewriting) plan(ctx context.Context, c *cluster, request connectors.Req
 }
 
 // tryRewrite has the API server make the change without keeping it. It fills in
-// the UID of the target and, where blind, what the fields are now.
-func (c *cluster) tryRewrite(ctx context.Context, r *rewrite, blind bool) (before, after *unstructured.Unstructured, err error) {
+// the UID of the target and, where blind, what the fields are now. Seen saves
+// reading an object that was just read; nil for none.
+func (c *cluster) tryRewrite(ctx context.Context, r *rewrite, blind bool, seen *unstructured.Unstructured) (before, after *unstructured.Unstructured, err error) {
 	err = retry.RetryOnConflict(retry.DefaultRetry, func() error {
-		if before, err = c.load(ctx, *r); err != nil {
-			return err
+		if before, seen = seen, nil; before == nil {
+			if before, err = c.load(ctx, *r); err != nil {
+				return err
+			}
 		}
 		if blind {
 			r.takeFrom(before)
@@ -106,7 +109,7 @@ func (a *rewriting) execute(ctx context.Context, c *cluster, request connectors.
 	if err != nil {
 		return failed(err)
 	}
-	changed, err := c.rewrite(ctx, r)
+	changed, err := c.rewrite(ctx, r, nil)
 	if err != nil {
 		return failed(err)
 	}
@@ -116,12 +119,15 @@ func (a *rewriting) execute(ctx context.Context, c *cluster, request connectors.
 	return succeeded("%s", plan.Summary)
 }
 
-// rewrite makes the change; false without an error says that it was there already.
-func (c *cluster) rewrite(ctx context.Context, r rewrite) (changed bool, err error) {
+// rewrite makes the change; false without an error says that it was there
+// already. Seen is as in tryRewrite.
+func (c *cluster) rewrite(ctx context.Context, r rewrite, seen *unstructured.Unstructured) (changed bool, err error) {
 	err = retry.RetryOnConflict(retry.DefaultRetry, func() error {
-		before, err := c.load(ctx, r)
-		if err != nil {
-			return err
+		before := seen
+		if seen = nil; before == nil {
+			if before, err = c.load(ctx, r); err != nil {
+				return err
+			}
 		}
 		if err := r.conflict(before); err != nil {
 			return err
