@@ -162,7 +162,7 @@ func TestViewFindsWhatIsAskedFor(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			raw := decode(t, test.event)
-			v := View(raw, Read(raw))
+			v := NewView(raw, Read(raw)).All()
 			if diff := cmp.Diff(map[string]any{"containers": test.containers, "requestPatch": test.patch},
 				map[string]any{"containers": v["containers"], "requestPatch": v["requestPatch"]}); diff != "" {
 				t.Errorf("view (-want +got):\n%s", diff)

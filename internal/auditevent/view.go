@@ -2,7 +2,7 @@ package auditevent
 
 import "maps"
 
-// View is the event as rules see it: the raw event, in which these fields always
+// View is an event as rules see it: the raw event, in which these fields always
 // exist with their type, so that a rule need not ask for each first:
 //
 //	verb, stage, level, requestURI, userAgent  string
@@ -22,44 +22,102 @@ import "maps"
 //	dryRun          bool: the request changes nothing
 //	byControlPlane  bool: see Event.ByControlPlane
 //
-// The raw event is not changed.
-func View(raw map[string]any, e Event) map[string]any {
-	v := make(map[string]any, len(raw)+16)
-	maps.Copy(v, raw)
-	v["verb"], v["stage"], v["level"] = e.Verb, e.Stage, e.Level
-	v["requestURI"], v["userAgent"] = e.URI, e.UserAgent
-	v["user"] = userView(object(raw, "user"))
-	v["objectRef"] = refView(raw, e.Object)
-	v["responseStatus"] = with(object(raw, "responseStatus"), "code", int64(e.Code))
-	v["sourceIPs"] = orEmpty(list(raw, "sourceIPs"))
-	v["annotations"] = orNone(object(raw, "annotations"))
-	if impersonated := object(raw, "impersonatedUser"); impersonated != nil {
-		v["impersonatedUser"] = userView(impersonated)
-	} else {
-		delete(v, "impersonatedUser")
-	}
-	v["serviceAccount"], v["dryRun"], v["byControlPlane"] = e.User.ServiceAccount(), e.DryRun, e.ByControlPlane()
-	addBodies(v, raw, e)
-	return v
+// Fields are made when they are asked for: most events are left after a look at
+// one or two. The raw event is not changed. A View is not safe for concurrent use.
+type View struct {
+	raw   map[string]any
+	event Event
+	made  map[string]any
 }
 
-func addBodies(v, raw map[string]any, e Event) {
-	request, response := orNone(object(raw, "requestObject")), orNone(object(raw, "responseObject"))
-	v["requestObject"], v["responseObject"] = request, response
-	v["requestPatch"] = orEmpty(list(raw, "requestObject"))
-	stored := request
+// NewView returns the view of a raw event that was read.
+func NewView(raw map[string]any, e Event) *View {
+	return &View{raw: raw, event: e, made: make(map[string]any, 8)}
+}
+
+// Field returns a field, and whether it exists.
+func (v *View) Field(name string) (any, bool) {
+	if value, ok := v.made[name]; ok {
+		return value, true
+	}
+	makeField, ok := fields[name]
+	if !ok {
+		value, ok := v.raw[name]
+		return value, ok
+	}
+	value := makeField(v)
+	if value == nil {
+		return nil, false
+	}
+	v.made[name] = value
+	return value, true
+}
+
+// All returns every field by name.
+func (v *View) All() map[string]any {
+	all := maps.Clone(orNone(v.raw))
+	for name := range fields {
+		if value, ok := v.Field(name); ok {
+			all[name] = value
+		} else {
+			delete(all, name)
+		}
+	}
+	return all
+}
+
+// fields that are made. One that is nil does not exist.
+var fields map[string]func(v *View) any
+
+// init breaks the circle of fields that are made of other fields.
+func init() {
+	fields = map[string]func(v *View) any{
+		"verb":             func(v *View) any { return v.event.Verb },
+		"stage":            func(v *View) any { return v.event.Stage },
+		"level":            func(v *View) any { return v.event.Level },
+		"requestURI":       func(v *View) any { return v.event.URI },
+		"userAgent":        func(v *View) any { return v.event.UserAgent },
+		"user":             func(v *View) any { return userView(object(v.raw, "user")) },
+		"impersonatedUser": (*View).impersonatedUser,
+		"objectRef":        func(v *View) any { return refView(v.raw, v.event.Object) },
+		"responseStatus":   func(v *View) any { return with(object(v.raw, "responseStatus"), "code", int64(v.event.Code)) },
+		"requestObject":    func(v *View) any { return orNone(object(v.raw, "requestObject")) },
+		"responseObject":   func(v *View) any { return orNone(object(v.raw, "responseObject")) },
+		"requestPatch":     func(v *View) any { return orEmpty(list(v.raw, "requestObject")) },
+		"annotations":      func(v *View) any { return orNone(object(v.raw, "annotations")) },
+		"sourceIPs":        func(v *View) any { return orEmpty(list(v.raw, "sourceIPs")) },
+		"serviceAccount":   func(v *View) any { return v.event.User.ServiceAccount() },
+		"dryRun":           func(v *View) any { return v.event.DryRun },
+		"byControlPlane":   func(v *View) any { return v.event.ByControlPlane() },
+		"object":           func(v *View) any { return v.stored() },
+		"podSpec":          func(v *View) any { return podSpec(v.asked(), v.event.Object) },
+		"containers":       func(v *View) any { return containers(podSpec(v.asked(), v.event.Object)) },
+	}
+}
+
+func (v *View) impersonatedUser() any {
+	if impersonated := object(v.raw, "impersonatedUser"); impersonated != nil {
+		return userView(impersonated)
+	}
+	return nil
+}
+
+// stored is the object as the API server has it now, or else as it was sent.
+func (v *View) stored() map[string]any {
+	response := object(v.raw, "responseObject")
 	if len(response) > 0 && text(response, "kind") != "Status" {
-		stored = response
+		return response
 	}
-	v["object"] = stored
-	// A patch that touches something else does not ask for what is already there.
-	asked := stored
-	if len(request) > 0 {
-		asked = request
+	return orNone(object(v.raw, "requestObject"))
+}
+
+// asked is what the request asks for: a patch that touches something else does not
+// ask for what is already there.
+func (v *View) asked() map[string]any {
+	if request := object(v.raw, "requestObject"); len(request) > 0 {
+		return request
 	}
-	spec := podSpec(asked, e.Object)
-	v["podSpec"] = spec
-	v["containers"] = containers(spec)
+	return v.stored()
 }
 
 // podSpec finds the pod spec by shape, so that templates of custom resources are found too.

@@ -75,7 +75,7 @@ func (e *Engine) Detect(namespace string, raw map[string]any) []v1alpha1.AlertSp
 	}
 	now := e.now()
 	inForce := func(expires time.Time) bool { return now.Before(expires) }
-	vars := map[string]any{"event": auditevent.View(raw, event)}
+	vars := map[string]any{"event": newVariable(raw, event)}
 	var found []v1alpha1.AlertSpec
 	for _, r := range rules {
 		matched, err := r.match(vars, inForce)

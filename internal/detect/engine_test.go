@@ -338,24 +338,3 @@ func checkBounds(t *testing.T, spec v1alpha1.AlertSpec) {
 		}
 	}
 }
-
-// BenchmarkDetect decodes and looks at the events of the shipped rules' own tests:
-// far more of them match than in a cluster.
-func BenchmarkDetect(b *testing.B) {
-	engine := shippedEngine(b, func(string, string, error) {})
-	var events [][]byte
-	for _, rule := range loadShipped(b) {
-		for _, test := range rule.Spec.Tests {
-			events = append(events, test.Event.Raw)
-		}
-	}
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		var raw map[string]any
-		if err := json.Unmarshal(events[i%len(events)], &raw); err != nil {
-			b.Fatal(err)
-		}
-		engine.Detect("soc", raw)
-	}
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
-}

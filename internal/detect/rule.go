@@ -23,7 +23,7 @@ const (
 	maxEntity   = 512
 )
 
-// environment of every expression of a rule: the variable event, as auditevent.View makes it.
+// environment of every expression of a rule: the variable event, an auditevent.View.
 var environment = expr.MustEnv("event")
 
 // Rule is a compiled DetectionRule. It is safe for concurrent use.

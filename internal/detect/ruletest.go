@@ -32,7 +32,7 @@ func (r *Rule) runTest(t v1alpha1.DetectionTest) error {
 	why := r.looksAt(event)
 	matched := why == ""
 	if matched {
-		vars := map[string]any{"event": auditevent.View(raw, event)}
+		vars := map[string]any{"event": newVariable(raw, event)}
 		var err error
 		if matched, err = r.match(vars, func(time.Time) bool { return true }); err != nil {
 			return err

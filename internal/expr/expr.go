@@ -58,11 +58,23 @@ func (e *Env) Compile(source string) (*Program, error) {
 	if issues.Err() != nil {
 		return nil, fmt.Errorf("CEL does not compile: %w", issues.Err())
 	}
-	program, err := e.env.Program(checked, cel.CostLimit(costLimit), cel.EvalOptions(cel.OptOptimize))
+	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize)}
+	if loops(checked) {
+		options = append(options, cel.CostLimit(costLimit))
+	}
+	program, err := e.env.Program(checked, options...)
 	if err != nil {
 		return nil, fmt.Errorf("CEL does not compile: %w", err)
 	}
 	return &Program{source: source, program: program, ast: checked}, nil
+}
+
+// loops says whether the cost of an expression can grow faster than its values.
+// Counting cost doubles the time of an evaluation, and without a loop there is
+// nothing to count: the source bounds it.
+func loops(checked *cel.Ast) bool {
+	root := ast.NavigateAST(checked.NativeRep())
+	return len(ast.MatchDescendants(root, ast.KindMatcher(ast.ComprehensionKind))) > 0
 }
 
 // Condition checks an expression that must be boolean.
