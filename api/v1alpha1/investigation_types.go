@@ -166,6 +166,11 @@ type Evidence struct {
 	// +kubebuilder:validation:MaxLength=128
 	Question string `json:"question,omitempty"`
 
+	// alert that the finding is about; empty if it is about the whole case.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Alert string `json:"alert,omitempty"`
+
 	// finding in words.
 	// +required
 	// +kubebuilder:validation:MinLength=1

@@ -605,6 +605,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.tocsin-dev.tocsin.api.v1alpha1.Evidence
   map:
     fields:
+    - name: alert
+      type:
+        scalar: string
     - name: claimed
       type:
         scalar: numeric

@@ -15,6 +15,8 @@ type EvidenceApplyConfiguration struct {
 	ID *string `json:"id,omitempty"`
 	// question whose answer it comes from, or "alert".
 	Question *string `json:"question,omitempty"`
+	// alert that the finding is about; empty if it is about the whole case.
+	Alert *string `json:"alert,omitempty"`
 	// finding in words.
 	Finding *string `json:"finding,omitempty"`
 	// provenance: who could have written what the finding rests on.
@@ -48,6 +50,14 @@ func (b *EvidenceApplyConfiguration) WithID(value string) *EvidenceApplyConfigur
 // If called multiple times, the Question field is set to the value of the last call.
 func (b *EvidenceApplyConfiguration) WithQuestion(value string) *EvidenceApplyConfiguration {
 	b.Question = &value
+	return b
+}
+
+// WithAlert sets the Alert field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Alert field is set to the value of the last call.
+func (b *EvidenceApplyConfiguration) WithAlert(value string) *EvidenceApplyConfiguration {
+	b.Alert = &value
 	return b
 }
 
