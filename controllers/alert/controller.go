@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/controllers/conditions"
+	"github.com/tocsin-dev/tocsin/internal/ingest"
 )
 
 // Correlator names the Investigation that an alert belongs to; always the same one for the same alert.
@@ -71,7 +73,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if !tell(&alert, &investigation) || equality.Semantic.DeepEqual(before.Status, alert.Status) {
 		return reconcile.Result{}, nil
 	}
-	err = r.Client.Status().Patch(ctx, &alert, client.MergeFrom(before))
+	// Locked, since ingest counts repeats at the same time.
+	err = r.Client.Status().Patch(ctx, &alert, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 	return reconcile.Result{}, client.IgnoreNotFound(err)
 }
 
@@ -93,6 +96,11 @@ func tell(alert *v1alpha1.Alert, investigation *v1alpha1.Investigation) bool {
 	alert.Status.ObservedGeneration = alert.Generation
 	alert.Status.Investigation = investigation.Name
 	alert.Status.Verdict = investigation.Status.Verdict
+	// Repeats are counted later, if any come.
+	if alert.Status.Count == 0 {
+		first := ingest.CountOf(alert)
+		alert.Status.Count, alert.Status.LastSeen = first.Events, metav1.NewMicroTime(first.LastSeen)
+	}
 	conditions.Ready(&alert.Status.Conditions, alert.Generation, v1alpha1.ReasonConcluded,
 		fmt.Sprintf("%s by Investigation %s", investigation.Status.Verdict, investigation.Name))
 	return true

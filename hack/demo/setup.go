@@ -122,31 +122,32 @@ func (p *play) install(ctx context.Context) error {
 		{"kubectl", "apply", "--server-side", "-k", "config/crd"},
 		{"kubectl", "apply", "--server-side", "-k", "config/rbac"},
 		{"kubectl", "apply", "--server-side", "-k", "config/admission"},
-		{"kubectl", "wait", "--for=condition=Established", "crd", "-l", "app.kubernetes.io/part-of=tocsin", "--timeout=30s"},
-		{"kubectl", "create", "namespace", "soc"},
-		{"kubectl", "-n", "soc", "create", "secret", "generic", "falco-token", "--from-literal=token=" + p.webToken},
-		{"kubectl", "-n", "soc", "create", "secret", "generic", "audit-token", "--from-file=token=" + p.file("audit.token")},
-		{"kubectl", "apply", "--server-side", "-k", "hack/demo/tenant"},
-		{"kubectl", "apply", "--server-side", "-f", "hack/demo/manifests/connector.yaml"},
+		{"kubectl", "wait", "--for=condition=Established", "--timeout=30s",
+			"crd/alerts.soc.tocsin.dev", "crd/investigations.soc.tocsin.dev", "crd/responseactions.soc.tocsin.dev"},
 	})
-	return err
-}
-
-func (p *play) startOperator(ctx context.Context) error {
+	if err != nil {
+		return err
+	}
 	if err := p.identity(ctx, "operator", "tocsin-system", "tocsin"); err != nil {
 		return err
 	}
-	p.say("bin/tocsin --data-dir=%s --ingest-bind-address=%s  (KUBECONFIG=%s)", p.file("data"), p.operator.ingest, p.kubeconfig("operator"))
-	if err := p.operator.start(ctx); err != nil {
-		return err
-	}
+	p.say("KUBECONFIG=%s bin/tocsin --data-dir=%s --ingest-bind-address=%s", p.kubeconfig("operator"), p.file("data"), p.operator.ingest)
+	return p.operator.start(ctx)
+}
+
+// openTenant comes last, so that nothing of the above is an event of the tenant's.
+func (p *play) openTenant(ctx context.Context) error {
 	if p.auditLog != "" {
 		go p.forward(ctx)
 	}
 	err := p.commands(ctx, "admin", [][]string{
+		{"kubectl", "apply", "--server-side", "-f", "hack/demo/manifests/connector.yaml"},
+		{"kubectl", "-n", "soc", "create", "secret", "generic", "falco-token", "--from-literal=token=" + p.webToken},
+		{"kubectl", "-n", "soc", "create", "secret", "generic", "audit-token", "--from-file=token=" + p.file("audit.token")},
+		{"kubectl", "apply", "--server-side", "-k", "hack/demo/tenant"},
 		{"kubectl", "-n", "soc", "wait", "--for=condition=Ready", "--timeout=60s", "--all",
 			"alertsources,connectors,analysts,detectionrules,playbooks,approvalpolicies"},
-		{"kubectl", "-n", "soc", "get", "alertsources,connectors,approvalpolicies,playbooks"},
+		{"kubectl", "-n", "soc", "get", "alertsources,connectors,analysts,approvalpolicies,playbooks"},
 	})
 	if err != nil {
 		return err
@@ -160,6 +161,7 @@ func (p *play) startOperator(ctx context.Context) error {
 
 func (p *play) castRoles(ctx context.Context) error {
 	err := p.commands(ctx, "admin", [][]string{
+		{"kubectl", "create", "namespace", "soc"},
 		{"kubectl", "apply", "--server-side", "-f", "hack/demo/manifests/shop.yaml"},
 		{"kubectl", "apply", "--server-side", "-f", "hack/demo/manifests/gitops.yaml"},
 		{"kubectl", "apply", "--server-side", "-f", "hack/demo/manifests/people.yaml"},
