@@ -64,7 +64,8 @@ func NewReconciler(d Dependencies) *Reconciler {
 	targets := newTargets()
 	ballot := ballot{admission: d.Admission}
 	guard := guard{reader: d.Client, rails: d.Rails}
-	observe := observe{targets: targets, attempts: newAttempts()}
+	stop := stop{reader: d.Client, operator: d.Rails.Namespace}
+	observe := observe{stop: stop, targets: targets, attempts: newAttempts()}
 	return &Reconciler{client: d.Client, clock: d.Clock, store: store, steps: []step{
 		settle{client: d.Client, store: store},
 		expire{},
@@ -76,7 +77,7 @@ func NewReconciler(d Dependencies) *Reconciler {
 		guard,
 		approve{reader: d.Client, live: d.Live, ballot: ballot},
 		guard,
-		stop{reader: d.Client, operator: d.Rails.Namespace},
+		stop,
 		execute{targets: targets, budget: newBudget(d.Client, d.Rails.HourlyCap), log: d.Log, store: store, observe: observe},
 	}}
 }

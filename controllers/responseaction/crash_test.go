@@ -317,15 +317,21 @@ func TestAFailedExecutionIsTriedAgainOnlyWhereNothingOfItIsThere(t *testing.T) {
 }
 
 func TestAStopSwitchHoldsWhatACrashInterrupted(t *testing.T) {
-	w := newWorld(t)
-	w.ask("act", "isolate")
-	w.tool.At(fake.AtExecute, func() error { return fmt.Errorf("connection refused") })
-	_, _ = w.pass("act")
-	w.annotate(w.namespace, map[string]string{v1alpha1.AnnotationStop: "drill"})
-	w.restart()
-	w.expect(w.must("act"), v1alpha1.ReasonStopped, "")
-	if w.executions() != 1 {
-		t.Error("executed against the stop switch")
+	for name, point := range map[string]fake.Point{"before anything was done": fake.AtExecute, "half way": fake.AtHalf} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.ask("act", "isolate")
+			w.tool.At(point, func() error { return fmt.Errorf("connection refused") })
+			_, _ = w.pass("act") // the error is for the back-off
+			w.annotate(w.namespace, map[string]string{v1alpha1.AnnotationStop: "drill"})
+			w.restart()
+			w.expect(w.must("act"), v1alpha1.ReasonStopped, "")
+			if w.executions() != 1 {
+				t.Error("executed against the stop switch")
+			}
+			w.annotate(w.namespace, nil)
+			w.expect(w.must("act"), v1alpha1.ReasonSucceeded, "")
+		})
 	}
 }
 

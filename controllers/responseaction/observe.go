@@ -25,6 +25,7 @@ var errLookAgain = errors.New("the outcome cannot be told yet")
 // observe finds out what became of an action that has begun, before anything
 // else is done with it.
 type observe struct {
+	stop     stop
 	targets  *targets
 	attempts *attempts
 }
@@ -66,13 +67,21 @@ func (s observe) conclude(ctx context.Context, r *run, c claim) (next, error) {
 		r.status().Execution = nil
 		return proceed, nil
 	case complete:
-		stored, err := storedPlan(r.status())
-		if err != nil {
-			return halt, err
-		}
-		return s.execute(ctx, r, stored)
+		return s.complete(ctx, r)
 	}
 	return halt, fmt.Errorf("%w: %s%s", errLookAgain, seen, because(c))
+}
+
+// complete does the rest of what was authorized, unless a stop switch is set meanwhile.
+func (s observe) complete(ctx context.Context, r *run) (next, error) {
+	if held, err := s.stop.take(ctx, r); err != nil || held.stop {
+		return held, err
+	}
+	stored, err := storedPlan(r.status())
+	if err != nil {
+		return halt, err
+	}
+	return s.execute(ctx, r, stored)
 }
 
 // look observes, and where the connector just reported success, waits a little for it to show.
