@@ -86,13 +86,14 @@ func publicOf(skey string) (string, error) {
 	if err != nil {
 		return "", errors.New("is not a signer key of a note")
 	}
-	encoded := skey[strings.LastIndex(skey, "+")+1:]
+	prefix := fmt.Sprintf("PRIVATE+KEY+%s+%08x+", signer.Name(), signer.KeyHash())
+	encoded, ok := strings.CutPrefix(skey, prefix)
+	if !ok {
+		return "", errors.New("is not written as signer keys are")
+	}
 	raw, err := base64.StdEncoding.Strict().DecodeString(encoded)
 	if err != nil || len(raw) != 1+ed25519.SeedSize || raw[0] != algorithmEd25519 {
 		return "", errors.New("is not an Ed25519 signer key")
-	}
-	if skey != fmt.Sprintf("PRIVATE+KEY+%s+%08x+%s", signer.Name(), signer.KeyHash(), encoded) {
-		return "", errors.New("is not written as signer keys are")
 	}
 	public := ed25519.NewKeyFromSeed(raw[1:]).Public().(ed25519.PublicKey)
 	return note.NewEd25519VerifierKey(signer.Name(), public)

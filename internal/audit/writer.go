@@ -19,7 +19,7 @@ const (
 	batchAge  = 2 * time.Millisecond
 	batchSize = tileWidth
 	// A checkpoint is signed this long after the last one, if there are new entries.
-	sealEvery = 200 * time.Millisecond
+	sealEvery = 100 * time.Millisecond
 )
 
 // writer is a running Tessera appender.
