@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -190,25 +189,4 @@ func servedKinds(t *testing.T, c *env.Cluster) []string {
 		}
 	}
 	return kinds
-}
-
-// person is somebody with a certificate, and with roles bound cluster-wide.
-func person(t *testing.T, c *env.Cluster, user string, roles ...string) client.Client {
-	t.Helper()
-	for _, role := range roles {
-		binding := &rbacv1.ClusterRoleBinding{
-			RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
-			Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
-		}
-		binding.GenerateName = "test-"
-		if err := c.Client.Create(t.Context(), binding); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := c.Client.Delete(context.Background(), binding); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	return c.ClientAs(t, user)
 }

@@ -1,12 +1,12 @@
 package install_test
 
 import (
-	"context"
 	"errors"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -162,7 +162,10 @@ func TestTierIsOfTheApprovalsNamespace(t *testing.T) {
 	c := cluster(t)
 	own, other := newNamespace(t, c), newNamespace(t, c)
 	alice := person(t, c, "alice", "tocsin-responder")
-	grantSenior(t, c, own, "alice")
+	grantInNamespace(t, c, own, "tocsin-senior", "alice")
+	waitUntilAllowed(t, c, "alice", authorizationv1.ResourceAttributes{
+		Namespace: own, Verb: "approve", Group: v1alpha1.Group, Resource: "approvaltiers", Name: "senior",
+	})
 	if err := alice.Create(t.Context(), approval(own, "alice", "senior")); err != nil {
 		t.Errorf("where alice is a senior: %v", err)
 	}
@@ -307,17 +310,4 @@ func TestOnlyTheOperatorMovesBetweenCases(t *testing.T) {
 			t.Errorf("another label of %s: %v", name, err)
 		}
 	}
-}
-
-func grantSenior(t *testing.T, c *env.Cluster, ns, user string) {
-	t.Helper()
-	binding := roleBinding(ns, "tocsin-senior", user)
-	if err := c.Client.Create(t.Context(), binding); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := c.Client.Delete(context.Background(), binding); err != nil {
-			t.Error(err)
-		}
-	})
 }
