@@ -11,7 +11,11 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/internal/ingest/stream"
 	"github.com/tocsin-dev/tocsin/internal/redact"
 )
@@ -33,6 +37,9 @@ type Store interface {
 // signature, 404 unknown source, 405, 413 too large, 429 too fast, 503 try again.
 type Server struct {
 	Sources *Sources
+	// Known reads AlertSources, from a cache: the events of one that is not in
+	// force yet, such as after a restart, are put off instead of turned away.
+	Known   client.Reader
 	Store   Store
 	Metrics *Metrics
 	Log     logr.Logger
@@ -67,14 +74,24 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) reply {
 	namespace, name := r.PathValue("namespace"), r.PathValue("name")
 	source, ok := s.Sources.Get(namespace, name)
 	if !ok {
-		return reply{code: http.StatusNotFound, field: "path", message: fmt.Sprintf(
-			"no AlertSource %.253q is ready in namespace %.63q; see kubectl -n <namespace> get alertsources", name, namespace)}
+		return s.absent(r.Context(), types.NamespacedName{Namespace: namespace, Name: name})
 	}
 	body, refused := s.admit(w, r, source)
 	if refused != nil {
 		return *refused
 	}
 	return s.store(r.Context(), source, body)
+}
+
+func (s *Server) absent(ctx context.Context, key types.NamespacedName) reply {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	if err := s.Known.Get(ctx, key, &v1alpha1.AlertSource{}); apierrors.IsNotFound(err) {
+		return reply{code: http.StatusNotFound, field: "path",
+			message: fmt.Sprintf("no AlertSource %.253q in namespace %.63q; see kubectl get alertsources", key.Name, key.Namespace)}
+	}
+	return reply{code: http.StatusServiceUnavailable, field: "path", message: fmt.Sprintf(
+		"AlertSource %s is not ready; see its conditions: kubectl -n %s describe alertsource %s", key, key.Namespace, key.Name)}
 }
 
 // admit reads the body of a sender that proves itself and keeps to its limits.

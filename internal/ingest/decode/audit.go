@@ -19,7 +19,7 @@ func (audit) Decode(body []byte, received time.Time) Batch {
 		APIVersion string            `json:"apiVersion"`
 		Items      []json.RawMessage `json:"items"`
 	}
-	if err := json.Unmarshal(body, &list); err != nil {
+	if err := unmarshal(body, &list); err != nil {
 		return whole(body, fmt.Errorf("audit event list: %w", err))
 	}
 	if list.APIVersion != auditVersion {

@@ -92,9 +92,6 @@ func entities(in []v1alpha1.Entity) []v1alpha1.Entity {
 
 // attributes keeps the first by name.
 func attributes(in map[string]string) map[string]string {
-	if len(in) == 0 {
-		return nil
-	}
 	out := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(in)) {
 		short := line(name, maxName)
@@ -102,6 +99,9 @@ func attributes(in map[string]string) map[string]string {
 		if short != "" && value != "" && len(out) < maxAttributes {
 			out[short] = value
 		}
+	}
+	if len(out) == 0 {
+		return nil
 	}
 	return out
 }

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
@@ -82,9 +83,22 @@ func whole(body []byte, err error) Batch {
 	return Batch{Failures: []Failure{{Body: body, Class: ClassFormat, Err: err}}}
 }
 
-// unmarshal keeps numbers as they were written.
+// unmarshal keeps numbers as they were written. The error names the field.
 func unmarshal(data []byte, into any) error {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
-	return d.Decode(into)
+	err := d.Decode(into)
+	var wrong *json.UnmarshalTypeError
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	field := wrong.Field
+	if field == "" {
+		field = "(root)"
+	}
+	expected, ok := map[reflect.Kind]string{reflect.Struct: "object", reflect.Map: "object", reflect.Slice: "list"}[wrong.Type.Kind()]
+	if !ok {
+		expected = wrong.Type.Kind().String()
+	}
+	return fmt.Errorf("%s: expected %s, not %s", field, expected, wrong.Value)
 }

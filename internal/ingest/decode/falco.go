@@ -36,7 +36,7 @@ type falcoEvent struct {
 func (falco) Decode(body []byte, received time.Time) Batch {
 	items := []json.RawMessage{body}
 	if bytes.HasPrefix(bytes.TrimSpace(body), []byte("[")) {
-		if err := json.Unmarshal(body, &items); err != nil {
+		if err := unmarshal(body, &items); err != nil {
 			return whole(body, fmt.Errorf("list of Falco events: %w", err))
 		}
 	}

@@ -26,6 +26,8 @@ const (
 	retention     = 24 * time.Hour
 	deadRetention = 30 * 24 * time.Hour
 	startTimeout  = 30 * time.Second
+
+	checkpointBytes = 1 << 20
 )
 
 var (
@@ -74,7 +76,7 @@ func (s *Stream) start(config Config) error {
 	s.server, err = server.NewServer(&server.Options{
 		ServerName: "tocsin", DontListen: true, NoSigs: true, NoLog: true,
 		JetStream: true, StoreDir: config.Dir, SyncAlways: true, MaxPayload: MaxPayload,
-		JetStreamMaxStore: 2 * config.MaxBytes, JetStreamMaxMemory: 16 << 20,
+		JetStreamMaxStore: 2*config.MaxBytes + checkpointBytes, JetStreamMaxMemory: 16 << 20,
 	})
 	if err != nil {
 		return err
@@ -120,7 +122,7 @@ func (s *Stream) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.checkpoints, err = s.read.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: checkpointsName, MaxBytes: 1 << 20})
+	s.checkpoints, err = s.read.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: checkpointsName, MaxBytes: checkpointBytes})
 	return err
 }
 
