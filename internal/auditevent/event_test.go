@@ -150,9 +150,9 @@ func TestViewFindsWhatIsAskedFor(t *testing.T) {
 		"patch of something else": {
 			`{"verb":"patch","objectRef":{"resource":"deployments"},"requestObject":{"metadata":{}},"responseObject":` + stored + `}`, []any{}, []any{},
 		},
-		"JSON patch": {
+		"JSON patch of something else": {
 			`{"verb":"patch","objectRef":{"resource":"deployments"},"requestObject":[{"op":"test"}],"responseObject":` + stored + `}`,
-			[]any{map[string]any{"name": "old"}}, []any{map[string]any{"op": "test"}},
+			[]any{}, []any{map[string]any{"op": "test"}},
 		},
 		"the answer to a refused JSON patch is no object": {
 			`{"verb":"patch","objectRef":{"resource":"pods"},"requestObject":[],"responseObject":{"kind":"Status","spec":{"containers":[{"name":"x"}]}}}`, []any{}, []any{},
@@ -204,5 +204,36 @@ func TestUsername(t *testing.T) {
 	i := Identity{Name: "system:serviceaccount:shop:web"}
 	if e := i.Entity(); Username(e.Key()) != i.Name || e.Type != v1alpha1.EntityServiceAccount {
 		t.Errorf("%q does not come back from its key", i.Name)
+	}
+}
+
+func TestJSONPatchSaysWhatItSets(t *testing.T) {
+	tests := map[string]struct{ patch, want string }{
+		"a field of a container": {
+			`[{"op":"test","path":"/spec/x","value":1},{"op":"add","path":"/spec/containers/0/securityContext","value":{"privileged":true}}]`,
+			`{"spec":{"containers":[{"securityContext":{"privileged":true}}]}}`,
+		},
+		"several fields of several items": {
+			`[{"op":"replace","path":"/a/0/x","value":1},{"op":"replace","path":"/a/0/y","value":2},{"op":"add","path":"/a/-","value":{"z":3}},{"op":"add","path":"/a/-","value":{"z":4}}]`,
+			`{"a":[{"z":3},{"z":4},{"x":1,"y":2}]}`,
+		},
+		"a list, then a field of its item": {
+			`[{"op":"add","path":"/a","value":[{"x":1}]},{"op":"add","path":"/a/0/y","value":2}]`, `{"a":[{"x":1,"y":2}]}`,
+		},
+		"the whole object":  {`[{"op":"replace","path":"","value":{"a":1}},{"op":"add","path":"/b","value":2}]`, `{"a":1,"b":2}`},
+		"escapes":           {`[{"op":"add","path":"/labels/a.b~1c~0d","value":"x"}]`, `{"labels":{"a.b/c~d":"x"}}`},
+		"nothing is set":    {`[{"op":"remove","path":"/a"},{"op":"move","from":"/a","path":"/b"},"junk",{"op":"add"},{"op":"add","path":"x"}]`, `{}`},
+		"deeper than sense": {`[{"op":"add","path":"` + strings.Repeat("/a", 1000) + `","value":1}]`, `{}`},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			raw := decode(t, `{"p":`+test.patch+`}`)
+			if diff := cmp.Diff(decode(t, test.want), asObject(list(raw, "p"))); diff != "" {
+				t.Errorf("object (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(decode(t, `{"p":`+test.patch+`}`), raw); diff != "" {
+				t.Errorf("the patch was changed:\n%s", diff)
+			}
+		})
 	}
 }

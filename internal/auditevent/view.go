@@ -114,6 +114,9 @@ func (v *View) stored() map[string]any {
 // asked is what the request asks for: a patch that touches something else does not
 // ask for what is already there.
 func (v *View) asked() map[string]any {
+	if operations := list(v.raw, "requestObject"); len(operations) > 0 {
+		return asObject(operations)
+	}
 	if request := object(v.raw, "requestObject"); len(request) > 0 {
 		return request
 	}
