@@ -31,7 +31,7 @@ func weighAll(findings []Finding) []weighed {
 		}
 		claimed := 10 * min(max(f.Decibans, -1000), 1000)
 		w.evidence = v1alpha1.Evidence{
-			Question: cmp.Or(Plain(f.Question, 128), "alert"), Finding: cmp.Or(Plain(f.Text, 1024), "a finding without words"),
+			Question: cmp.Or(Plain(f.Question, 128), "alert"), Alert: Plain(f.Alert, 253), Finding: cmp.Or(Plain(f.Text, 1024), "a finding without words"),
 			Provenance: provenance, Group: Plain(f.Group, 128), Claimed: claimed, Weight: capped(claimed),
 		}
 		switch {
@@ -119,23 +119,21 @@ func stronger(a, b int32) bool {
 	return a > b
 }
 
-// distinct leaves out findings that count for nothing and say no more than another
-// one: the same answer to the same question, found for several alerts.
+// distinct leaves out findings that count for nothing and say in the same words what
+// another one says: the same answer, asked for several alerts or by several playbooks.
 func distinct(all []weighed) []weighed {
-	type words struct{ question, finding string }
-	counted, shown := map[words]bool{}, map[words]bool{}
+	counted, shown := map[string]bool{}, map[string]bool{}
 	for _, w := range all {
 		if w.evidence.Weight != 0 {
-			counted[words{w.evidence.Question, w.evidence.Finding}] = true
+			counted[w.evidence.Finding] = true
 		}
 	}
 	var kept []weighed
 	for _, w := range all {
-		key := words{w.evidence.Question, w.evidence.Finding}
-		if w.evidence.Weight == 0 && (counted[key] || shown[key]) {
+		if w.evidence.Weight == 0 && (counted[w.evidence.Finding] || shown[w.evidence.Finding]) {
 			continue
 		}
-		shown[key] = true
+		shown[w.evidence.Finding] = true
 		kept = append(kept, w)
 	}
 	return kept

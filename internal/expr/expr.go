@@ -25,7 +25,7 @@ type Env struct{ env *cel.Env }
 
 // NewEnv declares variables by name.
 func NewEnv(variables ...string) (*Env, error) {
-	options := []cel.EnvOption{ext.Strings(), ext.Sets(), ext.Lists(), cel.OptionalTypes(), cel.CrossTypeNumericComparisons(true)}
+	options := []cel.EnvOption{ext.Strings(), ext.Sets(), ext.Lists(ext.ListsVersion(1)), cel.OptionalTypes(), cel.CrossTypeNumericComparisons(true)}
 	for _, name := range variables {
 		options = append(options, cel.Variable(name, cel.DynType))
 	}
@@ -58,8 +58,11 @@ func (e *Env) Compile(source string) (*Program, error) {
 	if issues.Err() != nil {
 		return nil, fmt.Errorf("CEL does not compile: %w", issues.Err())
 	}
+	if err := amplifies(checked); err != nil {
+		return nil, fmt.Errorf("CEL does not compile: %w", err)
+	}
 	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize)}
-	if loops(checked) {
+	if grows(checked) {
 		options = append(options, cel.CostLimit(costLimit))
 	}
 	program, err := e.env.Program(checked, options...)
@@ -67,14 +70,6 @@ func (e *Env) Compile(source string) (*Program, error) {
 		return nil, fmt.Errorf("CEL does not compile: %w", err)
 	}
 	return &Program{source: source, program: program, ast: checked}, nil
-}
-
-// loops says whether the cost of an expression can grow faster than its values.
-// Counting cost doubles the time of an evaluation, and without a loop there is
-// nothing to count: the source bounds it.
-func loops(checked *cel.Ast) bool {
-	root := ast.NavigateAST(checked.NativeRep())
-	return len(ast.MatchDescendants(root, ast.KindMatcher(ast.ComprehensionKind))) > 0
 }
 
 // Condition checks an expression that must be boolean.
