@@ -1,0 +1,46 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+)
+
+func newCase(c *cli) *cobra.Command {
+	var out output
+	cmd := &cobra.Command{
+		Use:               "case NAME",
+		Short:             "Tell a case: what happened, why this verdict, what is done about it",
+		Args:              oneName("case"),
+		ValidArgsFunction: c.completeCases,
+		RunE:              func(cmd *cobra.Command, args []string) error { return c.tell(cmd, out, args[0]) },
+	}
+	out.addFlag(cmd)
+	return cmd
+}
+
+func (c *cli) tell(cmd *cobra.Command, out output, name string) error {
+	if err := out.check(); err != nil {
+		return err
+	}
+	s, err := c.connect()
+	if err != nil {
+		return err
+	}
+	found, err := s.investigation(cmd.Context(), name)
+	if err != nil {
+		return err
+	}
+	if printed, err := out.print(c.Out, found); printed {
+		return err
+	}
+	var actions v1alpha1.ResponseActionList
+	if err := s.list(cmd.Context(), &actions, false, client.MatchingFields{"spec.investigation": name}); err != nil {
+		return err
+	}
+	fmt.Fprint(c.Out, c.style().Case(found, actions.Items))
+	return nil
+}
