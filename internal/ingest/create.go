@@ -35,6 +35,7 @@ func (r *run) create(ctx context.Context, g group, message stream.Message) error
 	}
 	alert := r.alert(g, message)
 	e := r.table.begin(types.NamespacedName{Namespace: alert.Namespace, Name: alert.Name}, g, message.Position.Sequence)
+	r.creating++
 	go func() {
 		existing, err := r.store(ctx, alert)
 		r.created <- creation{tracked: e, existing: existing, err: err}
@@ -90,6 +91,7 @@ func (r *run) awaitCreation(ctx context.Context) error {
 
 // settle takes in what became of a creation.
 func (r *run) settle(ctx context.Context, c creation) error {
+	r.creating--
 	if c.err != nil && !rejected(c.err) {
 		return c.err // told to stop; the messages stay unprocessed
 	}

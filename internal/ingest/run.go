@@ -24,8 +24,9 @@ type run struct {
 	table     *table
 	decodings decodings
 	notices   notices
-	// created delivers what became of creations.
-	created chan creation
+	// created delivers what became of creations; creating of them are under way.
+	created  chan creation
+	creating int
 	// position is the last message processed in memory, saved the last one whose effects are all written.
 	position, saved uint64
 	swept           time.Time
@@ -132,7 +133,7 @@ func (r *run) checkpoint(ctx context.Context) error {
 func (r *run) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
-	for range len(r.table.pending) {
+	for ; r.creating > 0; r.creating-- {
 		if c := <-r.created; c.err == nil {
 			r.table.settle(c, r.Clock.Now())
 		}
