@@ -47,7 +47,7 @@ type Report struct {
 	Unfinished []string
 }
 
-// Verify recomputes a log, or a copy of its directory, from its entries. Every
+// Verify recomputes a log, or a copy of its directory or of the folder log in it, from its entries. Every
 // file must be what the signed root binds it to. The verifier key must come from
 // somewhere else than the log. Earlier checkpoints of the same log must be
 // contained in it. The error is a *Tampered for the first thing that does not
@@ -57,7 +57,7 @@ func Verify(ctx context.Context, dir, vkey string, earlier ...[]byte) (Report, e
 	if err != nil {
 		return Report{}, fmt.Errorf("public key %q: %w", vkey, err)
 	}
-	v := &verification{dir: dir, seen: map[string]bool{}}
+	v := &verification{dir: dir, log: locate(dir), seen: map[string]bool{}}
 	for i, raw := range earlier {
 		cp, err := openCheckpoint(raw, verifier)
 		if err != nil {
@@ -76,7 +76,8 @@ func Verify(ctx context.Context, dir, vkey string, earlier ...[]byte) (Report, e
 
 // verification of one log.
 type verification struct {
-	dir        string
+	// dir that was given, and the folder of the log: in it, or itself.
+	dir, log   string
 	checkpoint log.Checkpoint
 	earlier    []log.Checkpoint
 	state      state
@@ -96,6 +97,14 @@ type suspect struct {
 	tile  string
 }
 
+// locate is the folder of the log in a directory, which a copy may consist of.
+func locate(dir string) string {
+	if _, err := os.Stat(filepath.Join(dir, layout.CheckpointPath)); err == nil {
+		return dir
+	}
+	return filepath.Join(dir, logDir)
+}
+
 // tampered names a file of the log.
 func tampered(index int64, name, format string, args ...any) *Tampered {
 	return &Tampered{Index: index, File: path.Join(logDir, name), Reason: fmt.Sprintf(format, args...)}
@@ -103,7 +112,7 @@ func tampered(index int64, name, format string, args ...any) *Tampered {
 
 // file reads a file of the log and marks it as seen.
 func (v *verification) file(name string) ([]byte, error) {
-	raw, err := os.ReadFile(filepath.Join(v.dir, logDir, filepath.FromSlash(name)))
+	raw, err := os.ReadFile(filepath.Join(v.log, filepath.FromSlash(name)))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, tampered(none, name, "is missing")
 	}
@@ -123,7 +132,7 @@ func (v *verification) read(verifier note.Verifier) error {
 	if _, err := v.file(statePath); err != nil {
 		return err
 	}
-	if v.state, err = readState(filepath.Join(v.dir, logDir)); err != nil {
+	if v.state, err = readState(v.log); err != nil {
 		return tampered(none, statePath, "%v", err)
 	}
 	if v.state.Size < v.checkpoint.Size {
@@ -278,7 +287,7 @@ func (v *verification) older(r resource, begin func(nodes int) []byte) error {
 	}
 	full := r
 	full.partial = 0
-	names, err := os.ReadDir(filepath.Join(v.dir, logDir, filepath.FromSlash(full.path()+".p")))
+	names, err := os.ReadDir(filepath.Join(v.log, filepath.FromSlash(full.path()+".p")))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -362,6 +371,9 @@ func (v *verification) strays() error {
 			return err
 		}
 		name = filepath.ToSlash(name)
+		if v.log == v.dir {
+			name = path.Join(logDir, name)
+		}
 		if d.IsDir() {
 			if name == "lost+found" {
 				return fs.SkipDir

@@ -468,3 +468,18 @@ func TestUnsignedEntries(t *testing.T) {
 		t.Errorf("found is %v", got)
 	}
 }
+
+func TestACopyOfTheLogAlone(t *testing.T) {
+	dir, _ := grow(t, 300)
+	vkey := strings.TrimSpace(string(mustRead(t, dir, publicFile)))
+	alone := filepath.Join(dir, logDir)
+	report, err := Verify(t.Context(), alone, vkey)
+	if err != nil || report.Size != 300 {
+		t.Fatalf("got %d entries and %v, want 300 and no error", report.Size, err)
+	}
+	mustWrite(t, alone, "notes.txt", []byte("x"))
+	var tampered *Tampered
+	if _, err := Verify(t.Context(), alone, vkey); !errors.As(err, &tampered) || tampered.File != "log/notes.txt" {
+		t.Errorf("a file that is no part of the log: got %v", err)
+	}
+}
