@@ -1,0 +1,228 @@
+package ingest_test
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/go-logr/logr"
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/internal/ingest"
+	"github.com/tocsin-dev/tocsin/internal/ingest/stream"
+)
+
+const token = "the-sender's-own"
+
+type answer struct {
+	ID, Error, Field string
+}
+
+// server offers falco (bearer), signed (HMAC) and slow (one request), and knows of pending, which is not in force.
+func server(t testing.TB, store ingest.Store) *httptest.Server {
+	t.Helper()
+	sources := ingest.NewSources()
+	falco := source("falco", v1alpha1.FormatFalco)
+	falco.Spec.MaxBodyBytes = 1024
+	signed := source("signed", v1alpha1.FormatFalco)
+	signed.Spec.Authentication = v1alpha1.SourceAuthentication{HMAC: &v1alpha1.HMACAuthentication{}}
+	slow := source("slow", v1alpha1.FormatFalco)
+	slow.Spec.RateLimit = &v1alpha1.RateLimit{PerSecond: 1, Burst: 1}
+	for _, s := range []*v1alpha1.AlertSource{falco, signed, slow} {
+		compiled, err := ingest.Compile(s, []byte(token+"\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sources.Set(compiled)
+	}
+	known := fake.NewClientBuilder().WithScheme(scheme(t)).WithObjects(source("pending", v1alpha1.FormatFalco)).Build()
+	s := httptest.NewServer((&ingest.Server{
+		Sources: sources, Known: known, Store: store, Metrics: ingest.NewMetrics(prometheus.NewRegistry()), Log: logr.Discard(),
+	}).Handler())
+	t.Cleanup(s.Close)
+	return s
+}
+
+func sign(body string) string {
+	mac := hmac.New(sha256.New, []byte(token))
+	mac.Write([]byte(body))
+	return "sha256=" + hex.EncodeToString(mac.Sum(nil))
+}
+
+func send(t *testing.T, method, url, body string, header map[string]string) (int, answer) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range header {
+		request.Header.Set(name, value)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var got answer
+	if err := json.NewDecoder(response.Body).Decode(&got); err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, got
+}
+
+func TestServer(t *testing.T) {
+	bearer := map[string]string{"Authorization": "Bearer " + token}
+	tests := map[string]struct {
+		method, path, body string
+		header             map[string]string
+		wantCode           int
+		wantError          string
+		wantField          string
+		// wantStored is the body in the stream, wantLetter the one among the dead letters.
+		wantStored, wantLetter string
+	}{
+		"stored without secrets": {
+			path: "falco", body: `{"rule":"r", "n":12345678901234567890, "output_fields":{"env":"A=1 DB_PASSWORD=hunter2 <&>"}}`, header: bearer,
+			wantCode: 202, wantStored: `{"n":12345678901234567890,"output_fields":{"env":"A=1 DB_PASSWORD=[redacted] <&>"},"rule":"r"}`,
+		},
+		"signed":                        {path: "signed", body: `{}`, header: map[string]string{"X-Signature-256": sign(`{}`)}, wantCode: 202, wantStored: `{}`},
+		"signed, without the prefix":    {path: "signed", body: `{}`, header: map[string]string{"X-Signature-256": sign(`{}`)[7:]}, wantCode: 202, wantStored: `{}`},
+		"signature of another body":     {path: "signed", body: `{"a":1}`, header: map[string]string{"X-Signature-256": sign(`{}`)}, wantCode: 401, wantField: "X-Signature-256", wantError: "wrong signature"},
+		"signature that is no hex":      {path: "signed", body: `{}`, header: map[string]string{"X-Signature-256": "sha256=zz"}, wantCode: 401, wantField: "X-Signature-256", wantError: "wrong signature"},
+		"no signature":                  {path: "signed", body: `{}`, header: bearer, wantCode: 401, wantField: "X-Signature-256", wantError: "missing signature"},
+		"wrong token":                   {path: "falco", body: `{}`, header: map[string]string{"Authorization": "Bearer x" + token}, wantCode: 401, wantField: "Authorization", wantError: "wrong or missing token"},
+		"the token's beginning":         {path: "falco", body: `{}`, header: map[string]string{"Authorization": "Bearer " + token[:5]}, wantCode: 401, wantField: "Authorization", wantError: "wrong or missing token"},
+		"no token":                      {path: "falco", body: `{}`, wantCode: 401, wantField: "Authorization", wantError: "wrong or missing token"},
+		"token as a password":           {path: "falco", body: `{}`, header: map[string]string{"Authorization": "Basic " + token}, wantCode: 401, wantField: "Authorization", wantError: "wrong or missing token"},
+		"malformed JSON":                {path: "falco", body: "{\n \"rule\": }", header: bearer, wantCode: 400, wantField: "body", wantError: "malformed JSON at line 2, column 10: invalid character '}'", wantLetter: "{\n \"rule\": }"},
+		"malformed JSON with a secret":  {path: "falco", body: `{"password":"hunter2"`, header: bearer, wantCode: 400, wantField: "body", wantError: "malformed JSON at line 1", wantLetter: `{"password":[redacted]"`},
+		"two values":                    {path: "falco", body: `{} {}`, header: bearer, wantCode: 400, wantField: "body", wantError: "malformed JSON at line 1, column 4", wantLetter: `{} {}`},
+		"an empty body":                 {path: "falco", body: " ", header: bearer, wantCode: 400, wantField: "body", wantError: "malformed JSON: the body is empty", wantLetter: " "},
+		"malformed JSON of a stranger":  {path: "falco", body: `{`, wantCode: 401, wantField: "Authorization", wantError: "wrong or missing token"},
+		"over the limit":                {path: "falco", body: `"` + strings.Repeat("x", 1024) + `"`, header: bearer, wantCode: 413, wantField: "body", wantError: "the body is over spec.maxBodyBytes of the AlertSource, 1024 bytes"},
+		"unknown source":                {path: "nobody", body: `{}`, header: bearer, wantCode: 404, wantField: "path", wantError: `no AlertSource "nobody" in namespace "shop"`},
+		"a source that is not in force": {path: "pending", body: `{}`, header: bearer, wantCode: 503, wantField: "path", wantError: "AlertSource shop/pending is not ready"},
+		"another path":                  {path: "falco/x", body: `{}`, header: bearer, wantCode: 404, wantError: "no such path"},
+		"another method":                {method: "GET", path: "falco", header: bearer, wantCode: 405, wantError: "GET is not allowed here"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			s := w.open(t)
+			method := tc.method
+			if method == "" {
+				method = http.MethodPost
+			}
+			code, got := send(t, method, server(t, s).URL+"/v1/sources/shop/"+tc.path, tc.body, tc.header)
+			if code != tc.wantCode || got.Field != tc.wantField || !strings.HasPrefix(got.Error, tc.wantError) || tc.wantError == "" && got.Error != "" {
+				t.Errorf("%d %+v", code, got)
+			}
+			if strings.Contains(got.Error, token) {
+				t.Errorf("the answer tells the token: %s", got.Error)
+			}
+			stored, err := s.Message(t.Context(), 1)
+			if (err == nil) != (tc.wantStored != "") || string(stored.Body) != tc.wantStored {
+				t.Errorf("stored %s, %v", stored.Body, err)
+			}
+			if wantID := s.ID() + "/1"; tc.wantCode == 202 && got.ID != wantID {
+				t.Errorf("id %s, want %s", got.ID, wantID)
+			}
+			var letter string
+			for _, l := range letters(t, s) {
+				letter += string(l.Body)
+			}
+			if diff := cmp.Diff(tc.wantLetter, letter); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestServerRateLimit(t *testing.T) {
+	w := newWorld(t)
+	url := server(t, w.open(t)).URL + "/v1/sources/shop/slow"
+	bearer := map[string]string{"Authorization": "Bearer " + token}
+	// A stranger cannot use up the sender's limit.
+	for range 5 {
+		if code, _ := send(t, http.MethodPost, url, `{}`, nil); code != 401 {
+			t.Errorf("without a token: %d", code)
+		}
+	}
+	if code, got := send(t, http.MethodPost, url, `{}`, bearer); code != 202 {
+		t.Errorf("first: %d %+v", code, got)
+	}
+	if code, got := send(t, http.MethodPost, url, `{}`, bearer); code != 429 || !strings.Contains(got.Error, "1 requests a second") {
+		t.Errorf("second: %d %+v", code, got)
+	}
+}
+
+// fullStore cannot store.
+type fullStore struct{ tooLarge bool }
+
+func (f fullStore) Publish(context.Context, string, string, []byte) (stream.Position, error) {
+	if f.tooLarge {
+		return stream.Position{}, fmt.Errorf("%w: x", stream.ErrTooLarge)
+	}
+	return stream.Position{}, stream.ErrUnavailable
+}
+
+func (f fullStore) Bury(context.Context, stream.DeadLetter) error { return stream.ErrUnavailable }
+
+func TestServerAcceptsOnlyWhatIsStored(t *testing.T) {
+	tests := map[string]struct {
+		store    ingest.Store
+		body     string
+		wantCode int
+	}{
+		"event":           {fullStore{}, `{}`, 503},
+		"dead letter":     {fullStore{}, `{`, 503},
+		"event too large": {fullStore{tooLarge: true}, `{}`, 413},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			code, got := send(t, http.MethodPost, server(t, tc.store).URL+"/v1/sources/shop/falco", tc.body, map[string]string{"Authorization": "Bearer " + token})
+			if code != tc.wantCode || got.ID != "" || got.Error == "" {
+				t.Errorf("%d %+v", code, got)
+			}
+		})
+	}
+}
+
+func TestCompileNamesTheField(t *testing.T) {
+	noAuthentication := source("a", v1alpha1.FormatFalco)
+	noAuthentication.Spec.Authentication = v1alpha1.SourceAuthentication{}
+	badMapping := source("a", v1alpha1.FormatGeneric)
+	badMapping.Spec.Mapping = &v1alpha1.GenericMapping{Rule: "event."}
+	tests := map[string]struct {
+		source *v1alpha1.AlertSource
+		secret string
+		want   []string
+	}{
+		"empty secret":      {source("a", v1alpha1.FormatFalco), "\n", []string{"spec.authentication.bearer.secretRef: "}},
+		"no authentication": {noAuthentication, token, []string{"spec.authentication: exactly one of"}},
+		"both wrong":        {badMapping, "", []string{"spec.mapping.rule: CEL does not compile", "spec.authentication.bearer.secretRef: "}},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := ingest.Compile(tc.source, []byte(tc.secret))
+			if err == nil {
+				t.Fatal("no error")
+			}
+			for _, want := range tc.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%q is not in %v", want, err)
+				}
+			}
+		})
+	}
+}
