@@ -114,6 +114,8 @@ func (r *Rule) alert(event auditevent.Event, vars map[string]any) (v1alpha1.Aler
 	title, err := r.title.Text(vars)
 	if err != nil {
 		failed = append(failed, fmt.Errorf("spec.title: %w", err))
+	}
+	if title = oneLine(title); title == "" {
 		title = r.name
 	}
 	entities := event.Entities()
@@ -128,7 +130,7 @@ func (r *Rule) alert(event auditevent.Event, vars map[string]any) (v1alpha1.Aler
 	}
 	entities = auditevent.Distinct(entities)
 	return v1alpha1.AlertSpec{
-		Rule: r.name, Title: auditevent.Bounded(oneLine(title), maxTitle),
+		Rule: r.name, Title: auditevent.Bounded(title, maxTitle),
 		Severity: r.spec.Severity, Techniques: slices.Clone(r.spec.Techniques),
 		Entities: entities[:min(len(entities), maxEntities)], Attributes: event.Attributes(),
 		FirstSeen: metav1.NewMicroTime(event.Time),
@@ -137,10 +139,11 @@ func (r *Rule) alert(event auditevent.Event, vars map[string]any) (v1alpha1.Aler
 
 // oneLine keeps what a client named from breaking or repainting a terminal.
 func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
+	visible := strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return ' '
 		}
 		return r
 	}, s)
+	return strings.Join(strings.Fields(visible), " ")
 }
