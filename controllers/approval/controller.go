@@ -4,6 +4,7 @@ package approval
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -24,6 +25,7 @@ import (
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/controllers/conditions"
+	"github.com/tocsin-dev/tocsin/internal/admission"
 	"github.com/tocsin-dev/tocsin/internal/response"
 )
 
@@ -148,13 +150,20 @@ func (c *Reconciler) count(ctx context.Context, approval *v1alpha1.Approval, act
 		return response.Ruling{}, fmt.Errorf("list approvals of %s: %w", action.Name, err)
 	}
 	// Without proof the zero time stands, and no approval counts.
-	since, _ := c.Admission.Since(ctx)
+	since, unproven := c.Admission.Since(ctx)
+	if unproven != nil && !errors.Is(unproven, admission.ErrUnproven) {
+		return response.Ruling{}, fmt.Errorf("prove admission: %w", unproven)
+	}
 	tally := response.Count(response.NewBallot(action, undoes, since, now), all.Items)
 	i := slices.IndexFunc(tally.Rulings, func(r response.Ruling) bool { return r.Name == approval.Name })
 	if i < 0 {
 		return response.Ruling{}, fmt.Errorf("approval %s is not in the cache yet", approval.Name)
 	}
-	return tally.Rulings[i], nil
+	ruling := tally.Rulings[i]
+	if ruling.Reason == v1alpha1.ReasonAdmissionUnproven && unproven != nil {
+		ruling.Message = unproven.Error()
+	}
+	return ruling, nil
 }
 
 // write logs a changed ruling, then says it on the Approval. A ruling is the same

@@ -3,6 +3,7 @@ package approval_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"sync"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/controllers/approval"
+	"github.com/tocsin-dev/tocsin/internal/admission"
 	"github.com/tocsin-dev/tocsin/internal/audit"
 	"github.com/tocsin-dev/tocsin/test/env"
 )
@@ -53,7 +55,7 @@ type proof time.Time
 
 func (p proof) Since(context.Context) (time.Time, error) {
 	if time.Time(p).IsZero() {
-		return time.Time{}, errors.New("policies are missing")
+		return time.Time{}, fmt.Errorf("%w: tocsin-approvals is missing", admission.ErrUnproven)
 	}
 	return time.Time(p), nil
 }
@@ -204,7 +206,7 @@ func TestEveryApprovalIsToldWhetherItCounts(t *testing.T) {
 		},
 		"while admission is not proven": {
 			setup:    func(w *world) { w.action("act", nil); w.approve("it", "act", "alice", senior, digest) },
-			unproven: true, want: v1alpha1.ReasonAdmissionUnproven, says: "install config/admission",
+			unproven: true, want: v1alpha1.ReasonAdmissionUnproven, says: "tocsin-approvals is missing",
 		},
 		"of what the policies allow": {
 			setup: func(w *world) {
@@ -285,4 +287,21 @@ func TestARulingIsLoggedBeforeItIsSaid(t *testing.T) {
 	}
 	w.log.err = nil
 	w.ruling("it")
+}
+
+// unreachable is an API server that does not answer whether admission is in force.
+type unreachable struct{}
+
+func (unreachable) Since(context.Context) (time.Time, error) {
+	return time.Time{}, errors.New("connection refused")
+}
+
+func TestAnAPIServerThatDoesNotAnswerRulesNothing(t *testing.T) {
+	w := newWorld(t)
+	w.action("act", nil)
+	w.approve("it", "act", "alice", v1alpha1.TierSenior, digest)
+	w.reconciler.Admission = unreachable{}
+	if _, err := w.pass("it"); err == nil || w.client.writes != 0 || len(w.log.entries) != 0 {
+		t.Errorf("got %v, %d writes, %d entries; want an error for the back-off and nothing said", err, w.client.writes, len(w.log.entries))
+	}
 }

@@ -145,6 +145,24 @@ func TestPoliciesAreAskedAgainBeforeItRuns(t *testing.T) {
 	}
 }
 
+func TestAPolicyThatIsLoosenedLetsItRunOnAPlanMadeAgain(t *testing.T) {
+	w := newWorld(t)
+	w.decisions["isolate"] = requireTier(v1alpha1.TierSenior, 1)
+	w.ask("act", "isolate")
+	w.must("act")
+	delete(w.decisions, "isolate")
+	w.tool.Put("shop/web-0", "u2")
+	result, err := w.pass("act")
+	if err != nil || result.RequeueAfter == 0 || w.executions() != 0 {
+		t.Fatalf("got %+v, %v, %d executions; want the plan to be made again first", result, err, w.executions())
+	}
+	got := w.must("act")
+	w.expect(got, v1alpha1.ReasonSucceeded, "")
+	if got.Status.Plan.Target.UID != "u2" {
+		t.Errorf("executed the old plan: %+v", got.Status.Plan)
+	}
+}
+
 func TestBadInput(t *testing.T) {
 	use := func(connector, operation, with string) func(*v1alpha1.ResponseAction) {
 		return func(a *v1alpha1.ResponseAction) {

@@ -24,6 +24,11 @@ type execute struct {
 }
 
 func (s execute) take(ctx context.Context, r *run) (next, error) {
+	if r.plan == nil {
+		// It became authorized after this pass began: the next one makes the plan again.
+		r.wait(v1alpha1.ReasonAuthorized, "runs as soon as the plan is confirmed")
+		return lookAgain(lockRetry), nil
+	}
 	if !r.lock(s.targets, r.plan.Target, r.turn) {
 		r.wait(v1alpha1.ReasonAuthorized, "runs as soon as another action on the same target is done")
 		return lookAgain(lockRetry), nil

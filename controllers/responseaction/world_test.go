@@ -2,7 +2,7 @@ package responseaction_test
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"sync"
@@ -22,6 +22,7 @@ import (
 	"github.com/tocsin-dev/tocsin/connectors"
 	"github.com/tocsin-dev/tocsin/connectors/fake"
 	"github.com/tocsin-dev/tocsin/controllers/responseaction"
+	"github.com/tocsin-dev/tocsin/internal/admission"
 	"github.com/tocsin-dev/tocsin/internal/audit"
 	"github.com/tocsin-dev/tocsin/internal/policy"
 	"github.com/tocsin-dev/tocsin/internal/response"
@@ -101,7 +102,7 @@ func (w *world) Decide(_ context.Context, _ string, in policy.Input) v1alpha1.De
 // Since implements responseaction.AdmissionProof.
 func (w *world) Since(context.Context) (time.Time, error) {
 	if w.proven.IsZero() {
-		return w.proven, errors.New("admission policies are missing")
+		return w.proven, fmt.Errorf("%w: tocsin-approvals is missing", admission.ErrUnproven)
 	}
 	return w.proven, nil
 }
