@@ -27,7 +27,7 @@ var sway = []struct {
 	{regexp.MustCompile(`(approved|authorized|authorised|sanctioned|cleared|signedoff|whitelisted|allowlisted|permitted|requested)by(the|our|your|my)*(security|soc|ciso|secops|infosec|blueteam|itteam|admin|management|analyst|tocsin|oncall|incidentresponse|complianceteam)`), "claims an approval"},
 	{regexp.MustCompile(`(thisis|itis|its|partof|during)(a|an|the|just|only|our|my)*(authorized|authorised|approved|planned|scheduled|expected|legitimate|sanctioned|routine)(security)?(test|pentest|penetrationtest|redteam|exercise|maintenance|activity|change|scan|drill|operation|behavio)`), "claims to be expected"},
 	{regexp.MustCompile(`(authorized|authorised|approved|sanctioned)(security)?(pentest|penetrationtest|redteam|test|exercise)`), "claims to be expected"},
-	{regexp.MustCompile(`(close|dismiss|resolve|suppress|ignore|drop|discard|delete)(this|the|that|my|all)*(case|alert|incident|investigation|ticket|finding)`), "asks to close the case"},
+	{regexp.MustCompile(`(close|dismiss|resolve|suppress)(this|the|that|my|all)*(case|alert|incident|investigation|ticket|finding)|(ignore|drop|discard|delete|skip)(this|the|that|my)(case|alert|incident|investigation|ticket|finding)`), "asks to close the case"},
 	{regexp.MustCompile(`falsepositive|benignpositive|falsealarm|(verdict|classification|grade|conclusion)(is|as|to|equals|shouldbe|mustbe)*(benign|harmless|safe|informational|clean)|(mark|marked|classify|classified|treat|report|grade|rate)(this|it|as|the|alert|a)*(benign|harmless|safe|informational|clean|legitimate)`), "states a verdict"},
 	{regexp.MustCompile(`(donot|dont|never|noneedto)(alert|escalate|investigate|isolate|report|flag|quarantine|contain|raise)`), "asks for no response"},
 }
