@@ -68,14 +68,12 @@ func Summary(a *v1alpha1.ResponseAction) string {
 	return "undo " + Plain(a.Spec.Undo)
 }
 
-// progress is where an action of a case stands, and the next command where one is due.
+// progress is where an action of a case that waits for nobody stands.
 func (s Style) progress(a *v1alpha1.ResponseAction) (string, ink) {
 	result := a.Status.Result
 	switch {
 	case a.Status.UndoneBy != "":
 		return "undone by " + Plain(a.Status.UndoneBy), ""
-	case Waits(a):
-		return s.waitsFor(a), yellow
 	case result == nil:
 		return Standing(a), ""
 	}
@@ -92,7 +90,8 @@ func (s Style) progress(a *v1alpha1.ResponseAction) (string, ink) {
 	return text, green
 }
 
-func (s Style) waitsFor(a *v1alpha1.ResponseAction) string {
+// waitsFor is who an action waits for, and the next command.
+func waitsFor(a *v1alpha1.ResponseAction) string {
 	d := a.Status.Decision
 	who := string(d.Tier)
 	if d.Approvals > 1 {

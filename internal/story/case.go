@@ -14,6 +14,7 @@ import (
 const (
 	bodyWidth = 76
 	pageWidth = 104
+	whatWidth = 72
 )
 
 // Case tells a case with its actions, as a responder reads it at three in the morning.
@@ -105,8 +106,8 @@ func (s Style) happened(b *strings.Builder, c *v1alpha1.Investigation) {
 	}
 	for _, e := range c.Status.Timeline {
 		at := "  " + e.Time.In(s.Zone).Format(format) + "  "
-		lines := wrap(e.What+repeats(e, s, format), bodyWidth-10)
-		b.WriteString(at + strings.TrimRight(left(lines[0], bodyWidth-10)+"  "+marks(e, c.Status.Evidence), " ") + "\n")
+		lines := wrap(e.What+repeats(e, s, format), whatWidth)
+		b.WriteString(at + strings.TrimRight(left(lines[0], whatWidth)+"  "+marks(e, c.Status.Evidence), " ") + "\n")
 		for _, line := range lines[1:] {
 			b.WriteString(blank(len(at)) + line + "\n")
 		}
@@ -145,20 +146,25 @@ func (s Style) actions(b *strings.Builder, c *v1alpha1.Investigation, actions []
 		width = max(width, min(displaywidth.String(Summary(&actions[i])), 48))
 	}
 	heading := s.paint(bold, "Actions")
-	line := func(what, progress string, in ink) {
-		whats, stands := wrap(what, max(width, 1)), wrap(progress, pageWidth-11-width)
+	line := func(what string, stands []string, in ink) {
+		whats := wrap(what, max(width, 1))
 		for i := range max(len(whats), len(stands)) {
-			fmt.Fprintf(b, "%s  %s  %s\n", heading, left(at(whats, i), width), s.paint(in, at(stands, i)))
+			b.WriteString(strings.TrimRight(heading+"  "+left(at(whats, i), width)+"  "+s.paint(in, at(stands, i)), " ") + "\n")
 			heading = blank(7)
 		}
 	}
 	for i := range actions {
-		progress, in := s.progress(&actions[i])
-		line(Summary(&actions[i]), progress, in)
+		a := &actions[i]
+		if Waits(a) { // in one line, to be copied
+			line(Summary(a), []string{waitsFor(a)}, yellow)
+			continue
+		}
+		progress, in := s.progress(a)
+		line(Summary(a), wrap(progress, pageWidth-11-width), in)
 	}
 	for _, a := range c.Status.Actions {
 		if !shown[a.Name] {
-			line(a.Operation, "about to be created as "+a.Name, "")
+			line(a.Operation, wrap("about to be created as "+a.Name, pageWidth-11-width), "")
 		}
 	}
 	if heading != blank(7) {

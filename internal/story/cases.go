@@ -31,7 +31,7 @@ func (s Style) Cases(cases []v1alpha1.Investigation, allNamespaces bool) string 
 		c := &cases[i]
 		row := []cell{
 			{text: priorityText(c), ink: priorityInk(c.Status.Priority)}, {text: verdictText(c), ink: verdictInk(c.Status.Verdict)},
-			{text: Plain(c.Name)}, {text: short(title(c), columnWidth)}, {text: strconv.Itoa(int(c.Status.AlertCount))},
+			{text: Plain(c.Name)}, {text: short(title(c), titleWidth)}, {text: strconv.Itoa(int(c.Status.AlertCount))},
 			{text: strconv.Itoa(int(c.Status.PendingApprovals))}, {text: stateWord(c)}, {text: s.age(opened(c).Time)},
 		}
 		if allNamespaces {

@@ -64,7 +64,7 @@ func origin(e v1alpha1.Evidence) string {
 	if e.Provenance == v1alpha1.ProvenanceTrusted {
 		parts = append(parts, "trusted")
 	} else {
-		parts = append(parts, "the suspect may have written it")
+		parts = append(parts, "attacker-writable")
 	}
 	if e.Group != "" {
 		parts = append(parts, "group "+e.Group)
@@ -99,14 +99,13 @@ func (s Style) verdict(b *strings.Builder, c *v1alpha1.Investigation, thresholds
 		say("%s dB or less, with trusted evidence that lowers suspicion and no question open: BenignPositive or FalsePositive", dismiss)
 		say("anything else: Undetermined, and a human decides")
 	}
-	if score := c.Status.Score; score != nil && c.Status.Verdict != "" {
-		say("with %s dB: %s", decibans(*score), c.Status.Verdict)
-	}
 	if g := c.Spec.Grade; g != nil {
 		say("graded %s by %s, which is the verdict: %s", g.Verdict, g.By, g.Reason)
+	} else if score := c.Status.Score; score != nil && c.Status.Verdict != "" {
+		say("with %s dB: %s", decibans(*score), c.Status.Verdict)
 	}
 	for _, kind := range []string{v1alpha1.ConditionEscalated, v1alpha1.ConditionClosed} {
-		if found := condition(c, kind); found != nil {
+		if found := condition(c, kind); found != nil && found.Reason != v1alpha1.ReasonNotEscalated {
 			say("%s: %s", strings.ToLower(found.Reason[:1])+spell(found.Reason[1:]), found.Message)
 		}
 	}

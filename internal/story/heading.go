@@ -16,16 +16,18 @@ func Closed(c *v1alpha1.Investigation) bool {
 	return c.Spec.State == v1alpha1.StateClosed || meta.IsStatusConditionTrue(c.Status.Conditions, v1alpha1.ConditionClosed)
 }
 
-// verdictText is the verdict and how sure it is.
+// verdictText is the verdict, and how sure the analyst is of its own.
 func verdictText(c *v1alpha1.Investigation) string {
-	if c.Status.Verdict == "" {
+	p := c.Status.ProbabilityPermille
+	switch {
+	case c.Status.Verdict == "":
 		return "investigating"
+	case c.Spec.Grade != nil:
+		return string(c.Spec.Grade.Verdict) + " (graded)"
+	case p == nil:
+		return string(c.Status.Verdict)
 	}
-	text := string(c.Status.Verdict)
-	if p := c.Status.ProbabilityPermille; p != nil {
-		text += " " + permille(*p)
-	}
-	return text
+	return string(c.Status.Verdict) + " " + permille(*p)
 }
 
 func verdictInk(v v1alpha1.Verdict) ink {
@@ -84,10 +86,11 @@ func (s Style) state(c *v1alpha1.Investigation, actions []v1alpha1.ResponseActio
 }
 
 func (s Style) closing(c *v1alpha1.Investigation) string {
-	text := "closing"
-	if at := c.Status.ClosedAt; at != nil {
-		text = "closed " + s.clock(at.Time) + " after " + span(at.Sub(opened(c).Time))
+	at := c.Status.ClosedAt
+	if at == nil {
+		return "a human asked to close it"
 	}
+	text := "closed " + s.clock(at.Time) + " after " + span(at.Sub(opened(c).Time))
 	if closed := condition(c, v1alpha1.ConditionClosed); closed != nil && closed.Reason == v1alpha1.ReasonClosedByAnalyst {
 		return text + " by itself"
 	}

@@ -7,8 +7,12 @@ import (
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 )
 
-// columnWidth is what one column of a table takes at most.
-const columnWidth = 64
+// What columns of a table take at most.
+const (
+	titleWidth   = 64
+	summaryWidth = 48
+	userWidth    = 40
+)
 
 // Pending lists actions that wait for people, the longest waiting first within
 // a priority. Cases holds the Investigations by namespace/name, as far as known.
@@ -24,8 +28,8 @@ func (s Style) Pending(actions []v1alpha1.ResponseAction, cases map[string]*v1al
 			tier = Counted(&a)
 		}
 		row := []cell{
-			{text: Plain(a.Name)}, {text: short(Summary(&a), columnWidth)}, {text: tier}, {text: string(a.Status.Plan.Risk), ink: riskInk(a.Status.Plan.Risk)},
-			caseCell(cases[CaseKey(&a)], a.Spec.Investigation), {text: short(a.Spec.RequestedBy, 40)}, {text: s.age(a.CreationTimestamp.Time)},
+			{text: Plain(a.Name)}, {text: short(Summary(&a), summaryWidth)}, {text: tier}, {text: string(a.Status.Plan.Risk), ink: riskInk(a.Status.Plan.Risk)},
+			caseCell(cases[CaseKey(&a)], a.Spec.Investigation), {text: short(a.Spec.RequestedBy, userWidth)}, {text: s.age(a.CreationTimestamp.Time)},
 		}
 		if allNamespaces {
 			row = append([]cell{{text: a.Namespace}}, row...)

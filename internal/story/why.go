@@ -12,7 +12,7 @@ import (
 func (s Style) why(b *strings.Builder, c *v1alpha1.Investigation) {
 	status := &c.Status
 	if status.Score == nil || status.Prior == nil {
-		fmt.Fprintf(b, "%s  no evidence was weighed yet\n", s.paint(bold, "Why"))
+		fmt.Fprintf(b, "%s      no evidence was weighed yet\n", s.paint(bold, "Why"))
 		return
 	}
 	heading := left("Why", bodyWidth+2) + right("probability", 12) + right("dB", 10)
