@@ -213,8 +213,13 @@ func (w *world) open(t *testing.T) *stream.Stream {
 // lead runs a pipeline until something is so, and stops it as the manager does.
 func (w *world) lead(t *testing.T, s *stream.Stream, saw *witness, until func() bool) {
 	t.Helper()
+	w.leadOn(t, w.alerts, s, saw, until)
+}
+
+func (w *world) leadOn(t *testing.T, alerts ingest.Alerts, s *stream.Stream, saw *witness, until func() bool) {
+	t.Helper()
 	p := &ingest.Pipeline{
-		Stream: s, Sources: w.sources, Alerts: w.alerts, Detector: saw, Recorder: saw, Correlator: saw, Events: saw,
+		Stream: s, Sources: w.sources, Alerts: alerts, Detector: saw, Recorder: saw, Correlator: saw, Events: saw,
 		Metrics: ingest.NewMetrics(prometheus.NewRegistry()), Clock: w.clock, FlushInterval: ingest.DefaultFlushInterval,
 		Log: testr.New(t),
 	}

@@ -253,3 +253,21 @@ func TestPipelineRemembersAfterRestart(t *testing.T) {
 		}
 	}
 }
+
+// TestPipelineStopWritesWhatItKnows: nothing is left for the next leader to count again.
+func TestPipelineStopWritesWhatItKnows(t *testing.T) {
+	w := newWorld(t, source("falco", v1alpha1.FormatFalco))
+	s := w.open(t)
+	saw := &witness{}
+	var last uint64
+	for i := range 5 {
+		last = publish(t, s, "falco", shell("web-0", time.Duration(i)*time.Second))
+	}
+	w.lead(t, s, saw, func() bool { _, alerts := saw.recorded(); return len(alerts) == 5 })
+	if got := w.alerts.all()[0].Status.Count; got != 5 {
+		t.Errorf("the status counts %d", got)
+	}
+	if !processed(t, s, last)() {
+		t.Error("the messages will come again")
+	}
+}
