@@ -11,13 +11,12 @@ import (
 	"github.com/tocsin-dev/tocsin/internal/operation"
 )
 
-// labelKeySchema admits Tocsin's own labels, but for those that mean something to
-// Tocsin itself: quarantine would isolate a pod or let it go, criticality would
-// change what policies decide.
-const labelKeySchema = `{
-	"pattern": "^soc\\.tocsin\\.dev/[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$",
-	"not": {"enum": ["` + v1alpha1.LabelQuarantine + `", "` + v1alpha1.LabelCriticality + `", "` + v1alpha1.LabelInvestigation + `"]}
-}`
+// labelKeySchema admits Tocsin's own labels only.
+const labelKeySchema = `{"type": "string", "pattern": "^soc\\.tocsin\\.dev/[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"}`
+
+// reservedLabels mean something to Tocsin itself: quarantine would isolate a pod or
+// let it go, criticality would change what policies decide.
+const reservedLabels = `{"` + v1alpha1.LabelQuarantine + `": false, "` + v1alpha1.LabelCriticality + `": false, "` + v1alpha1.LabelInvestigation + `": false}`
 
 const labelValueSchema = `{"type": "string", "maxLength": 63, "pattern": "^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"}`
 
@@ -30,7 +29,8 @@ var label = &rewriting{
 		Name: "label", Summary: "Set labels of Tocsin's own on an object",
 		Mode: v1alpha1.OperationWrite, Risk: v1alpha1.RiskLow, Undo: v1alpha1.UndoReversible,
 		Arguments: "{" + members("kind", labelledKinds, "namespace?", namespaceSchema, "name", nameSchema,
-			"labels", `{"type": "object", "minProperties": 1, "maxProperties": 16, "propertyNames": `+labelKeySchema+`, "additionalProperties": `+labelValueSchema+`}`) + "," + labelScope + "}",
+			"labels", `{"type": "object", "minProperties": 1, "maxProperties": 16, "propertyNames": `+labelKeySchema+
+				`, "properties": `+reservedLabels+`, "additionalProperties": `+labelValueSchema+`}`) + "," + labelScope + "}",
 		Result: noResult,
 	},
 	blind:   true,

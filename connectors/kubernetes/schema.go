@@ -9,7 +9,7 @@ const (
 	namespaceSchema      = `{"type": "string", "maxLength": 63, "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"}`
 	namespacedNameSchema = `{"type": "string", "maxLength": 317, "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"}`
 	// RBAC objects may have almost any name, as long as it is a path segment.
-	rbacNameSchema = `{"type": "string", "minLength": 1, "maxLength": 253, "pattern": "^[^/%]+$"}`
+	rbacNameSchema = `{"type": "string", "minLength": 1, "maxLength": 253, "pattern": "^[^/%]+$", "not": {"enum": [".", ".."]}}`
 	uidSchema      = `{"type": "string", "minLength": 1, "maxLength": 64}`
 	// userSchema is a user name or group as authenticators make them: any text.
 	userSchema = `{"type": "string", "minLength": 1, "maxLength": 512}`

@@ -1,0 +1,389 @@
+package kubernetes_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/connectors"
+	"github.com/tocsin-dev/tocsin/connectors/kubernetes"
+)
+
+func request(operation string, pairs ...any) connectors.Request {
+	return connectors.Request{Operation: operation, Arguments: args(pairs...), Key: "key-1"}
+}
+
+func plan(t *testing.T, c connectors.Responder, r connectors.Request) connectors.Plan {
+	t.Helper()
+	p, err := c.Plan(t.Context(), r)
+	if err != nil {
+		t.Fatalf("planning %s: %v", r.Operation, err)
+	}
+	return p
+}
+
+func wantOutcome(t *testing.T, c connectors.Responder, r connectors.Request, p connectors.Plan, want v1alpha1.ActionOutcome) {
+	t.Helper()
+	if got, err := c.Execute(t.Context(), r, p); err != nil || got.Outcome != want {
+		t.Fatalf("executing %s: got %+v, %v; want %s", r.Operation, got, err, want)
+	}
+}
+
+func wantObserved(t *testing.T, c connectors.Responder, r connectors.Request, p connectors.Plan, want connectors.Effect) {
+	t.Helper()
+	if got, err := c.Observe(t.Context(), r, p.Target); err != nil || got != want {
+		t.Fatalf("observing %s: got %s, %v; want %s", r.Operation, got, err, want)
+	}
+}
+
+func undo(t *testing.T, p connectors.Plan) connectors.Request {
+	t.Helper()
+	r := connectors.Request{Operation: p.Inverse.Operation, Key: "undo-1"}
+	if err := json.Unmarshal(p.Inverse.Arguments, &r.Arguments); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// setLabel as somebody else would; an empty value removes it.
+func (w *world) setLabel(t *testing.T, p *corev1.Pod, key, value string) {
+	t.Helper()
+	labels := map[string]any{key: value}
+	if value == "" {
+		labels[key] = nil
+	}
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"labels": labels}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Patch(t.Context(), p, client.RawPatch(types.MergePatchType, patch)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (w *world) labelOf(t *testing.T, p *corev1.Pod, key string) string {
+	t.Helper()
+	if err := w.Get(t.Context(), client.ObjectKeyFromObject(p), p); err != nil {
+		t.Fatal(err)
+	}
+	return p.Labels[key]
+}
+
+func (w *world) policies(t *testing.T) []networkingv1.NetworkPolicy {
+	t.Helper()
+	list := &networkingv1.NetworkPolicyList{}
+	if err := w.List(t.Context(), list, client.InNamespace(w.namespace)); err != nil {
+		t.Fatal(err)
+	}
+	return list.Items
+}
+
+func TestIsolationIsCompletedAfterACrash(t *testing.T) {
+	tests := map[string]func(t *testing.T, w *world, p *corev1.Pod){
+		"between policy and label": func(t *testing.T, w *world, p *corev1.Pod) { w.setLabel(t, p, v1alpha1.LabelQuarantine, "") },
+		"with the policy missing": func(t *testing.T, w *world, _ *corev1.Pod) {
+			for _, policy := range w.policies(t) {
+				w.delete(t, &policy)
+			}
+		},
+	}
+	for name, crash := range tests {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, allRoles...)
+			c := w.connector(t, kubernetes.Options{})
+			p := w.pod("web-0", nil)
+			w.create(t, p)
+			r := request("isolate-pod", "pod", w.namespace+"/web-0")
+			planned := plan(t, c, r)
+			wantOutcome(t, c, r, planned, v1alpha1.OutcomeSucceeded)
+			crash(t, w, p)
+			wantObserved(t, c, r, planned, connectors.EffectPartial)
+			wantOutcome(t, c, r, planned, v1alpha1.OutcomeSucceeded)
+			wantObserved(t, c, r, planned, connectors.EffectPresent)
+			policies := w.policies(t)
+			if len(policies) != 1 || w.labelOf(t, p, v1alpha1.LabelQuarantine) != policies[0].Name {
+				t.Errorf("label is %q, policies are %v", p.Labels[v1alpha1.LabelQuarantine], policies)
+			}
+		})
+	}
+}
+
+func TestIsolationSaysWhatItDoesNotClose(t *testing.T) {
+	w := newWorld(t, allRoles...)
+	c := w.connector(t, kubernetes.Options{})
+	p := w.pod("web-0", map[string]string{"app": "web"})
+	p.Spec.HostNetwork = true
+	w.create(t, p)
+	policy := func(name, app string, spec networkingv1.NetworkPolicySpec) {
+		spec.PodSelector = metav1.LabelSelector{MatchLabels: map[string]string{"app": app}}
+		w.create(t, &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name}, Spec: spec})
+	}
+	policy("allow-dns", "web", networkingv1.NetworkPolicySpec{Egress: []networkingv1.NetworkPolicyEgressRule{{}}})
+	policy("deny-all", "web", networkingv1.NetworkPolicySpec{PolicyTypes: []networkingv1.PolicyType{"Ingress"}})
+	policy("of-another", "db", networkingv1.NetworkPolicySpec{Ingress: []networkingv1.NetworkPolicyIngressRule{{}}})
+	want := []string{
+		fmt.Sprintf("pod %s/web-0 uses the network of its node: no NetworkPolicy applies to it", w.namespace),
+		fmt.Sprintf("NetworkPolicy %s/allow-dns selects the pod too, and what it allows stays allowed", w.namespace),
+	}
+	if diff := cmp.Diff(want, plan(t, c, request("isolate-pod", "pod", w.namespace+"/web-0")).Warnings); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
+	}
+}
+
+// Whoever knows the pod could make a policy of that name first, one that allows everything.
+func TestIsolationTrustsNoPolicyThatDoesSomethingElse(t *testing.T) {
+	w := newWorld(t, allRoles...)
+	c := w.connector(t, kubernetes.Options{})
+	p := w.pod("web-0", nil)
+	w.create(t, p)
+	w.create(t, &networkingv1.NetworkPolicy{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "tocsin-quarantine-web-0-" + string(p.UID[:8])},
+		Spec:       networkingv1.NetworkPolicySpec{Egress: []networkingv1.NetworkPolicyEgressRule{{}}},
+	})
+	if _, err := c.Plan(t.Context(), request("isolate-pod", "pod", w.namespace+"/web-0")); !errors.Is(err, connectors.ErrConflict) {
+		t.Errorf("Plan: got %v, want ErrConflict", err)
+	}
+}
+
+func TestIsolationThatFailsLeavesNothing(t *testing.T) {
+	w := newWorld(t, allRoles...)
+	c := w.connector(t, kubernetes.Options{})
+	p := w.pod("web-0", nil)
+	w.create(t, p)
+	r := request("isolate-pod", "pod", w.namespace+"/web-0")
+	planned := plan(t, c, r)
+	w.setLabel(t, p, v1alpha1.LabelQuarantine, "mine")
+	wantOutcome(t, c, r, planned, v1alpha1.OutcomeFailed)
+	if found := w.policies(t); len(found) != 0 || w.labelOf(t, p, v1alpha1.LabelQuarantine) != "mine" {
+		t.Errorf("left are policies %v and label %q", found, p.Labels[v1alpha1.LabelQuarantine])
+	}
+}
+
+func TestReleaseAfterThePodIsGone(t *testing.T) {
+	w := newWorld(t, allRoles...)
+	c := w.connector(t, kubernetes.Options{})
+	p := w.pod("web-0", nil)
+	w.create(t, p)
+	r := request("isolate-pod", "pod", w.namespace+"/web-0")
+	planned := plan(t, c, r)
+	wantOutcome(t, c, r, planned, v1alpha1.OutcomeSucceeded)
+	w.delete(t, p)
+	wantObserved(t, c, r, planned, connectors.EffectUnknown)
+	back := undo(t, planned)
+	wantOutcome(t, c, back, plan(t, c, back), v1alpha1.OutcomeSucceeded)
+	if found := w.policies(t); len(found) != 0 {
+		t.Errorf("policies left: %v", found)
+	}
+}
+
+func TestWhatSomebodyChangedIsNotOverwritten(t *testing.T) {
+	const key = "soc.tocsin.dev/case"
+	w := newWorld(t, allRoles...)
+	c := w.connector(t, kubernetes.Options{})
+	p := w.pod("web-0", map[string]string{key: "a"})
+	w.create(t, p)
+	r := request("label", "kind", "Pod", "namespace", w.namespace, "name", "web-0", "labels", map[string]any{key: "b"})
+	stale := plan(t, c, r)
+	w.setLabel(t, p, key, "theirs")
+	wantOutcome(t, c, r, stale, v1alpha1.OutcomeFailed)
+
+	planned := plan(t, c, r)
+	wantOutcome(t, c, r, planned, v1alpha1.OutcomeSucceeded)
+	back := undo(t, planned)
+	backPlanned := plan(t, c, back)
+	w.setLabel(t, p, key, "theirs-again")
+	if _, err := c.Plan(t.Context(), back); !errors.Is(err, connectors.ErrConflict) {
+		t.Errorf("planning the undo: got %v, want ErrConflict", err)
+	}
+	wantOutcome(t, c, back, backPlanned, v1alpha1.OutcomeFailed)
+	if got := w.labelOf(t, p, key); got != "theirs-again" {
+		t.Errorf("label is %q, which somebody else had set otherwise", got)
+	}
+}
+
+func (w *world) scaled(t *testing.T, kind string) {
+	selector := map[string]string{"app": "web"}
+	template := corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: selector}, Spec: podSpec()}
+	meta := metav1.ObjectMeta{Namespace: w.namespace, Name: "web"}
+	if kind == "Deployment" {
+		w.create(t, &appsv1.Deployment{ObjectMeta: meta, Spec: appsv1.DeploymentSpec{Selector: &metav1.LabelSelector{MatchLabels: selector}, Template: template}})
+		return
+	}
+	isController := true
+	meta.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "Deployment", Name: "web", UID: "u", Controller: &isController}}
+	w.create(t, &appsv1.ReplicaSet{ObjectMeta: meta, Spec: appsv1.ReplicaSetSpec{Selector: &metav1.LabelSelector{MatchLabels: selector}, Template: template}})
+}
+
+func TestScaleIsNotRestoredOverAnother(t *testing.T) {
+	w := newWorld(t, allRoles...)
+	c := w.connector(t, kubernetes.Options{})
+	w.scaled(t, "Deployment")
+	r := request("scale-to-zero", "kind", "Deployment", "namespace", w.namespace, "name", "web")
+	planned := plan(t, c, r)
+	wantOutcome(t, c, r, planned, v1alpha1.OutcomeSucceeded)
+	five := client.RawPatch(types.MergePatchType, []byte(`{"spec": {"replicas": 5}}`))
+	if err := w.Patch(t.Context(), &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "web"}}, five); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Plan(t.Context(), undo(t, planned)); !errors.Is(err, connectors.ErrConflict) {
+		t.Errorf("planning the undo: got %v, want ErrConflict", err)
+	}
+}
+
+func TestScalingWhatIsOwnedWarns(t *testing.T) {
+	w := newWorld(t, allRoles...)
+	w.scaled(t, "ReplicaSet")
+	got := plan(t, w.connector(t, kubernetes.Options{}), request("scale-to-zero", "kind", "ReplicaSet", "namespace", w.namespace, "name", "web")).Warnings
+	want := []string{fmt.Sprintf("ReplicaSet %s/web is controlled by Deployment web, which will scale it up again: scale that one", w.namespace)}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
+	}
+}
+
+func TestBindingThatChangedIsLeftAlone(t *testing.T) {
+	w := newWorld(t, allRoles...)
+	c := w.connector(t, kubernetes.Options{})
+	binding := w.bind(t, "ops-sync-"+w.namespace, "tocsin-connector-reader", w.namespace, "web")
+	r := request("remove-role-binding", "kind", "ClusterRoleBinding", "name", binding.Name)
+	planned := plan(t, c, r)
+	binding.Subjects = append(binding.Subjects, rbacv1.Subject{Kind: "ServiceAccount", Namespace: w.namespace, Name: "other"})
+	if err := w.Update(t.Context(), binding); err != nil {
+		t.Fatal(err)
+	}
+	wantOutcome(t, c, r, planned, v1alpha1.OutcomeFailed)
+
+	planned = plan(t, c, r)
+	wantOutcome(t, c, r, planned, v1alpha1.OutcomeSucceeded)
+	w.bind(t, binding.Name, "view", w.namespace, "web")
+	if _, err := c.Plan(t.Context(), undo(t, planned)); !errors.Is(err, connectors.ErrConflict) {
+		t.Errorf("planning the undo over another binding: got %v, want ErrConflict", err)
+	}
+}
+
+func TestUndoThatWouldEscalateIsForetold(t *testing.T) {
+	w := newWorld(t, allRoles...)
+	c := w.connector(t, kubernetes.Options{})
+	binding := w.bind(t, "ops-sync-"+w.namespace, "cluster-admin", w.namespace, "web")
+	r := request("remove-role-binding", "kind", "ClusterRoleBinding", "name", binding.Name)
+	planned := plan(t, c, r)
+	if len(planned.Warnings) != 1 || !strings.Contains(planned.Warnings[0], "undo will be refused") || !strings.Contains(planned.Warnings[0], "the verb bind on that role") {
+		t.Errorf("warnings are %q, want one that the undo will be refused, and why", planned.Warnings)
+	}
+	wantOutcome(t, c, r, planned, v1alpha1.OutcomeSucceeded)
+	if _, err := c.Plan(t.Context(), undo(t, planned)); !errors.Is(err, connectors.ErrForbidden) {
+		t.Errorf("planning the undo: got %v, want ErrForbidden", err)
+	}
+}
+
+func TestDeletionSparesTheNextPodOfThatName(t *testing.T) {
+	w := newWorld(t, allRoles...)
+	c := w.connector(t, kubernetes.Options{})
+	first := w.pod("web-0", nil)
+	w.create(t, first)
+	r := request("delete-pod", "pod", w.namespace+"/web-0")
+	planned := plan(t, c, r)
+	if len(planned.Warnings) != 1 {
+		t.Errorf("warnings are %q, want one that nothing starts the pod again", planned.Warnings)
+	}
+	w.delete(t, first)
+	w.create(t, w.pod("web-0", nil))
+	wantOutcome(t, c, r, planned, v1alpha1.OutcomeFailed)
+	wantObserved(t, c, r, planned, connectors.EffectPresent)
+	if err := w.Get(t.Context(), client.ObjectKey{Namespace: w.namespace, Name: "web-0"}, &corev1.Pod{}); err != nil {
+		t.Errorf("the next pod: %v", err)
+	}
+}
+
+func TestPlanForWhatIsNotThere(t *testing.T) {
+	w := newWorld(t, allRoles...)
+	c := w.connector(t, kubernetes.Options{})
+	for _, r := range []connectors.Request{
+		request("label", "kind", "Pod", "namespace", w.namespace, "name", "gone", "labels", map[string]any{"soc.tocsin.dev/a": "b"}),
+		request("isolate-pod", "pod", w.namespace+"/gone"),
+		request("scale-to-zero", "kind", "Deployment", "namespace", w.namespace, "name", "gone"),
+		request("cordon", "node", "gone"),
+	} {
+		if _, err := c.Plan(t.Context(), r); !errors.Is(err, connectors.ErrNotFound) {
+			t.Errorf("%s: got %v, want ErrNotFound", r.Operation, err)
+		}
+	}
+	for _, r := range []connectors.Request{
+		request("delete-pod", "pod", w.namespace+"/gone"),
+		request("remove-role-binding", "kind", "RoleBinding", "namespace", w.namespace, "name", "gone"),
+	} {
+		if p := plan(t, c, r); !p.Done || len(p.Warnings) != 1 {
+			t.Errorf("%s: got %+v, want done, with a warning", r.Operation, p)
+		}
+	}
+}
+
+// lossy loses the answers to what is written for good, after the API server got it.
+type lossy struct {
+	http.RoundTripper
+	lose *atomic.Bool
+}
+
+func (l lossy) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := l.RoundTripper.RoundTrip(r)
+	if err == nil && l.lose.Load() && r.Method != http.MethodGet && !strings.Contains(r.URL.RawQuery, "dryRun") {
+		_ = response.Body.Close()
+		return nil, errors.New("connection lost")
+	}
+	return response, err
+}
+
+func TestLostAnswerIsUnknown(t *testing.T) {
+	w := newWorld(t, allRoles...)
+	lose := &atomic.Bool{}
+	cfg := rest.CopyConfig(w.operator)
+	cfg.Wrap(func(inner http.RoundTripper) http.RoundTripper { return lossy{inner, lose} })
+	c, err := kubernetes.New(cfg, w.namespace, "connector", kubernetes.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.create(t, w.pod("labelled", nil))
+	w.create(t, w.pod("deleted", nil))
+	w.create(t, w.pod("isolated", nil))
+	tests := map[string]struct {
+		request connectors.Request
+		want    connectors.Effect
+	}{
+		"label": {
+			request("label", "kind", "Pod", "namespace", w.namespace, "name", "labelled", "labels", map[string]any{"soc.tocsin.dev/a": "b"}),
+			connectors.EffectPresent,
+		},
+		"delete":               {request("delete-pod", "pod", w.namespace+"/deleted"), connectors.EffectPresent},
+		"isolate, at its half": {request("isolate-pod", "pod", w.namespace+"/isolated"), connectors.EffectPartial},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			lose.Store(false)
+			planned := plan(t, c, test.request)
+			lose.Store(true)
+			if got, err := c.Execute(t.Context(), test.request, planned); err == nil {
+				t.Errorf("Execute: got %+v, want an error, since nobody knows", got)
+			}
+			wantObserved(t, c, test.request, planned, test.want)
+		})
+	}
+	err = w.Get(t.Context(), client.ObjectKey{Namespace: w.namespace, Name: "deleted"}, &corev1.Pod{})
+	if !apierrors.IsNotFound(err) {
+		t.Errorf("the pod was deleted all the same: got %v", err)
+	}
+}
