@@ -41,7 +41,10 @@ func (p *Playbook) run(test v1alpha1.PlaybookTest) error {
 	if err != nil {
 		return err
 	}
-	if want := test.Expect.Verdict; want != "" && verdict != want {
+	switch want := test.Expect.Verdict; {
+	case want != "" && verdict == "":
+		return fmt.Errorf("expect.verdict: expected %s, got none: the playbook does not match the alert", want)
+	case want != "" && verdict != want:
 		return fmt.Errorf("expect.verdict: expected %s, got %s", want, verdict)
 	}
 	want := slices.Sorted(slices.Values(test.Expect.Actions))

@@ -6,7 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/internal/analyst"
 	"github.com/tocsin-dev/tocsin/internal/playbook"
 )
 
@@ -246,4 +249,74 @@ func TestVerdicts(t *testing.T) {
 func renamed(e evidence, name string) evidence {
 	e.alert.Name = name
 	return e
+}
+
+// TestUniversal: the connector may have any name; where there is none, memory is still asked.
+func TestUniversal(t *testing.T) {
+	all := shipped(t)
+	tests := map[string]struct {
+		offered catalog
+		want    map[string]int
+	}{
+		"another name": {catalog{"prod": all["cluster"], "memory": all["memory"]}, map[string]int{"prod": 4, "memory": 5}},
+		"no cluster":   {catalog{"memory": all["memory"]}, map[string]int{"memory": 5}},
+	}
+	alert := hostPod().alert
+	alert.Spec.Attributes["resource"] = "rolebindings"
+	alert.Spec.Entities = append(alert.Spec.Entities, v1alpha1.Entity{
+		Type: v1alpha1.EntityKubernetesObject, Value: "rolebindings.rbac.authorization.k8s.io/shop/x", Role: v1alpha1.RoleTarget,
+	})
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			p, err := playbook.Universal("prod", tt.offered)
+			if err != nil {
+				t.Fatal(err)
+			}
+			asks, errs := p.Questions(playbook.NewAlert(&alert, v1alpha1.FormatKubernetesAudit))
+			if len(errs) > 0 {
+				t.Error(errs)
+			}
+			got := map[string]int{}
+			for _, a := range asks {
+				got[a.Connector]++
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("questions by connector (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func BenchmarkUniversal(b *testing.B) {
+	all := shipped(b)
+	for b.Loop() {
+		if _, err := playbook.Universal("cluster", all); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkVerdict is an alert's verdict without the questions' I/O.
+func BenchmarkVerdict(b *testing.B) {
+	p, err := playbook.Universal("cluster", shipped(b))
+	if err != nil {
+		b.Fatal(err)
+	}
+	e := deployed(v1alpha1.SeverityCritical, "catalog", nil)
+	for b.Loop() {
+		alert := playbook.NewAlert(&e.alert, e.format)
+		context := playbook.Context{Alert: alert, Case: playbook.NewCase([]v1alpha1.AlertSpec{e.alert.Spec}), Answers: e.answers}
+		facts := analyst.Facts{Alerts: []string{e.alert.Name}, Injection: analyst.Injection(e.alert.Spec.Attributes)}
+		asks, _ := p.Questions(alert)
+		for _, a := range asks {
+			findings, _ := p.Weigh(a, context)
+			facts.Findings = append(facts.Findings, findings...)
+		}
+		facts.Prior, facts.PriorReason = analyst.Prior([]analyst.RuleHistory{{Rule: e.alert.Spec.Rule, Severity: e.alert.Spec.Severity}})
+		c := analyst.Weigh(facts)
+		if c.Verdict != v1alpha1.BenignPositive {
+			b.Fatal(c.Verdict)
+		}
+		analyst.Assemble(analyst.Dossier{Alerts: []v1alpha1.Alert{e.alert}, Conclusion: c})
+	}
 }
