@@ -33,9 +33,8 @@ import (
 type Parts struct {
 	Sources    *ingest.Sources
 	Detections *detect.Engine
-	// SourcesSeen and RulesSeen tell when those that exist are in force after a start.
-	SourcesSeen, RulesSeen *configuration.Seen
-
+	// RulesSeen tells when the rules that exist are in force after a start.
+	RulesSeen *configuration.Seen
 	Cases     *correlate.Index
 	Registry  *connectors.Registry
 	Factories connectors.Factories
@@ -51,7 +50,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, p Parts) error {
 	policies := policy.NewStore()
 	recorder := mgr.GetEventRecorder("tocsin")
 	return errors.Join(
-		alertsource.SetupWithManager(mgr, &alertsource.Checker{Secrets: mgr.GetAPIReader(), Sources: p.Sources}, p.SourcesSeen),
+		alertsource.SetupWithManager(mgr, &alertsource.Checker{Secrets: mgr.GetAPIReader(), Sources: p.Sources}),
 		detectionrule.SetupWithManager(mgr, &detectionrule.Checker{Engine: p.Detections}, p.RulesSeen),
 		connector.SetupWithManager(mgr, &connector.Checker{Factories: p.Factories, Registry: p.Registry}),
 		playbook.SetupWithManager(mgr, &playbook.Checker{Registry: p.Registry, Store: books}),

@@ -125,9 +125,8 @@ func assemble(mgr ctrl.Manager, config *rest.Config, auditLog *audit.Log, o *opt
 	remembered := activity.New(activity.DefaultLimits)
 	records := investigation.Records{Reader: mgr.GetClient()}
 	return controllers.Parts{
-		Sources:     ingest.NewSources(),
-		SourcesSeen: &configuration.Seen{},
-		RulesSeen:   &configuration.Seen{},
+		Sources:   ingest.NewSources(),
+		RulesSeen: &configuration.Seen{},
 		Detections: detect.NewEngine(time.Now, func(namespace, rule string, err error) {
 			log.V(1).Info("rule could not be evaluated on an event", "namespace", namespace, "rule", rule, "error", err.Error())
 		}),
@@ -146,19 +145,14 @@ func assemble(mgr ctrl.Manager, config *rest.Config, auditLog *audit.Log, o *opt
 // addIngest adds the receiving end on every replica and the pipeline on the leader.
 func addIngest(mgr ctrl.Manager, parts controllers.Parts, events *stream.Stream, remembered *activity.Memory, o *options) error {
 	m := ingest.NewMetrics(metrics.Registry)
-	server := &ingest.Server{Sources: parts.Sources, Store: events, Metrics: m, Log: ctrl.Log.WithName("ingest")}
+	server := &ingest.Server{Sources: parts.Sources, Known: mgr.GetClient(), Store: events, Metrics: m, Log: ctrl.Log.WithName("ingest")}
 	pipeline := &ingest.Pipeline{
 		Stream: events, Sources: mgr.GetClient(), Detector: parts.Detections, Recorder: remembered, Correlator: parts.Cases,
 		Alerts: &ingest.APIAlerts{Client: mgr.GetClient(), Reader: mgr.GetAPIReader()},
 		Events: mgr.GetEventRecorder("tocsin"), Metrics: m, Clock: parts.Clock, FlushInterval: ingest.DefaultFlushInterval,
 		Ready: (&restore{reader: mgr.GetClient(), cases: parts.Cases, rules: parts.RulesSeen}).run, Log: ctrl.Log.WithName("pipeline"),
 	}
-	return errors.Join(mgr.Add(&receiver{
-		handler: server.Handler(), options: o,
-		ready: func(ctx context.Context) error {
-			return parts.SourcesSeen.Await(ctx, mgr.GetClient(), &v1alpha1.AlertSourceList{})
-		},
-	}), mgr.Add(pipeline))
+	return errors.Join(mgr.Add(&receiver{handler: server.Handler(), options: o}), mgr.Add(pipeline))
 }
 
 func closeLog(auditLog *audit.Log) {

@@ -18,9 +18,6 @@ const (
 type receiver struct {
 	handler http.Handler
 	options *options
-	// ready returns once every source is in force: a sender that is refused a
-	// connection tries again, one that hears of an unknown source may not.
-	ready func(context.Context) error
 }
 
 // NeedLeaderElection implements manager.LeaderElectionRunnable.
@@ -28,9 +25,6 @@ func (*receiver) NeedLeaderElection() bool { return false }
 
 // Start implements manager.Runnable.
 func (r *receiver) Start(ctx context.Context) error {
-	if err := r.ready(ctx); err != nil {
-		return ignoreStop(ctx, err)
-	}
 	server := &http.Server{Addr: r.options.ingestAddress, Handler: r.handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout}
 	failed := make(chan error, 1)
 	go func() {
@@ -50,14 +44,6 @@ func (r *receiver) Start(ctx context.Context) error {
 	err := server.Shutdown(ctx)
 	if served := <-failed; !errors.Is(served, http.ErrServerClosed) {
 		err = errors.Join(err, served)
-	}
-	return err
-}
-
-// ignoreStop hides errors that come from being told to stop.
-func ignoreStop(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
 	}
 	return err
 }

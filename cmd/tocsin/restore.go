@@ -53,3 +53,11 @@ func (r *restore) openCases(ctx context.Context) error {
 	}
 	return nil
 }
+
+// ignoreStop hides errors that come from being told to stop.
+func ignoreStop(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}

@@ -36,12 +36,12 @@ type Checker struct {
 // SetupWithManager registers the controller.
 //
 // It runs on every replica, since every replica receives.
-func SetupWithManager(mgr ctrl.Manager, checker *Checker, seen *configuration.Seen) error {
+func SetupWithManager(mgr ctrl.Manager, checker *Checker) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("alertsource").
 		For(&v1alpha1.AlertSource{}, configuration.SpecChanges()).
 		WithOptions(controller.Options{NeedLeaderElection: ptr.To(false)}).
 		Complete(&configuration.Reconciler[*v1alpha1.AlertSource]{
-			Client: mgr.GetClient(), Checker: checker, Every: secretsEvery, Seen: seen,
+			Client: mgr.GetClient(), Checker: checker, Every: secretsEvery,
 			New: func() *v1alpha1.AlertSource { return &v1alpha1.AlertSource{} },
 		})
 }

@@ -146,7 +146,10 @@ func (p *play) openTenant(ctx context.Context) error {
 		{"kubectl", "-n", "soc", "create", "secret", "generic", "audit-token", "--from-file=token=" + p.file("audit.token")},
 		{"kubectl", "apply", "--server-side", "-k", "hack/demo/tenant"},
 		{"kubectl", "-n", "soc", "wait", "--for=condition=Ready", "--timeout=60s", "--all",
-			"alertsources,connectors,analysts,detectionrules,playbooks,approvalpolicies"},
+			"connectors,analysts,detectionrules,playbooks,approvalpolicies"},
+		{"kubectl", "-n", "soc", "apply", "--server-side", "-f", "hack/demo/manifests/sources.yaml"},
+		{"kubectl", "-n", "soc", "wait", "--for=condition=Ready", "--timeout=60s", "--all",
+			"alertsources"},
 		{"kubectl", "-n", "soc", "get", "alertsources,connectors,analysts,approvalpolicies,playbooks"},
 	})
 	if err != nil {
