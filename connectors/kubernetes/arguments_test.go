@@ -14,9 +14,9 @@ import (
 )
 
 // unreachable is a connector that cannot ask anybody: what it refuses, it refuses by itself.
-func unreachable(t testing.TB) *kubernetes.Connector {
+func unreachable(t testing.TB, options kubernetes.Options) *kubernetes.Connector {
 	t.Helper()
-	c, err := kubernetes.New(&rest.Config{Host: "http://127.0.0.1:1"}, "shop", "connector", kubernetes.Options{})
+	c, err := kubernetes.New(&rest.Config{Host: "http://127.0.0.1:1"}, "shop", "connector", options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestHostileArgumentsAreRefused(t *testing.T) {
 		"no subject":                {"permissions", args(), "serviceAccount"},
 		"a pod and an account":      {"describe-workload", args("pod", "a/b", "serviceAccount", "a/b"), "argument"},
 	}
-	c := unreachable(t)
+	c := unreachable(t, kubernetes.Options{})
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			o, err := connectors.Find(c, test.operation)
@@ -81,7 +81,7 @@ func FuzzNames(f *testing.F) {
 	for _, seed := range []string{"web-0", "shop/web-0", "..", "a/..", "a/b/c", "ops:sync", "a%2fb", "a\nb", "", "A/b"} {
 		f.Add(seed)
 	}
-	c := unreachable(f)
+	c := unreachable(f, kubernetes.Options{})
 	pod, err := connectors.Find(c, "delete-pod")
 	if err != nil {
 		f.Fatal(err)

@@ -9,6 +9,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/discovery"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -19,9 +20,11 @@ import (
 // cluster is the API server as the connector's ServiceAccount sees it.
 type cluster struct {
 	client.Client
-	clock   clock.PassiveClock
-	account account
-	granted *recent[grants]
+	discovery *discovery.DiscoveryClient
+	clock     clock.PassiveClock
+	account   account
+	granted   *recent[grants]
+	scopes    *recent[clusterScoped]
 }
 
 // account is the ServiceAccount that the connector acts as.

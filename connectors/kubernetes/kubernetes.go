@@ -7,9 +7,10 @@ import (
 	"fmt"
 	"slices"
 
+	"k8s.io/client-go/discovery"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
-	authenticationclient "k8s.io/client-go/kubernetes/typed/authentication/v1"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/flowcontrol"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -38,7 +39,6 @@ type Options struct {
 // Connector asks and acts through the API server as one ServiceAccount.
 type Connector struct {
 	cluster    *cluster
-	reviews    authenticationclient.SelfSubjectReviewInterface
 	operations []operation.Operation
 	questions  map[string]question
 	actions    map[string]action
@@ -83,16 +83,13 @@ func Factory(cfg *rest.Config) connectors.Factory {
 // New returns a connector that acts as the ServiceAccount. It does not talk to the API server yet.
 func New(cfg *rest.Config, namespace, serviceAccount string, options Options) (*Connector, error) {
 	impersonating := kube.ActAs(cfg, namespace, serviceAccount)
-	impersonating.RateLimiter = nil
-	impersonating.QPS, impersonating.Burst = defaultPerSecond, defaultBurst
-	if limit := options.RateLimit; limit != nil {
-		impersonating.QPS, impersonating.Burst = float32(limit.PerSecond), int(limit.Burst)
+	limit := options.RateLimit
+	if limit == nil {
+		limit = &v1alpha1.RateLimit{PerSecond: defaultPerSecond, Burst: defaultBurst}
 	}
-	api, err := client.New(impersonating, client.Options{Scheme: clientgoscheme.Scheme})
-	if err != nil {
-		return nil, fmt.Errorf("connecting as ServiceAccount %s/%s: %w", namespace, serviceAccount, err)
-	}
-	reviews, err := authenticationclient.NewForConfig(impersonating)
+	// One limiter for all: from QPS and Burst, each client of each kind would make one of its own.
+	impersonating.RateLimiter = flowcontrol.NewTokenBucketRateLimiter(float32(limit.PerSecond), int(limit.Burst))
+	api, served, err := clients(impersonating)
 	if err != nil {
 		return nil, fmt.Errorf("connecting as ServiceAccount %s/%s: %w", namespace, serviceAccount, err)
 	}
@@ -101,10 +98,10 @@ func New(cfg *rest.Config, namespace, serviceAccount string, options Options) (*
 	}
 	c := &Connector{
 		cluster: &cluster{
-			Client: api, clock: options.Clock, granted: newRecent[grants](),
+			Client: api, discovery: served, clock: options.Clock,
 			account: account{namespace: namespace, name: serviceAccount},
+			granted: newRecent[grants](grantsFreshness), scopes: newRecent[clusterScoped](scopesFreshness),
 		},
-		reviews:   reviews.SelfSubjectReviews(),
 		questions: map[string]question{},
 		actions:   map[string]action{},
 	}
@@ -112,6 +109,20 @@ func New(cfg *rest.Config, namespace, serviceAccount string, options Options) (*
 		return nil, err
 	}
 	return c, nil
+}
+
+// clients share connections. Only discovery itself needs discovery.
+func clients(cfg *rest.Config) (client.Client, *discovery.DiscoveryClient, error) {
+	connections, err := rest.HTTPClientFor(cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	api, err := client.New(cfg, client.Options{HTTPClient: connections, Scheme: clientgoscheme.Scheme, Mapper: builtIn()})
+	if err != nil {
+		return nil, nil, err
+	}
+	served, err := discovery.NewDiscoveryClientForConfigAndClient(cfg, connections)
+	return api, served, err
 }
 
 // offer takes up the allowed operations, each with what takes it back.

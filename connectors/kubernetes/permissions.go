@@ -5,13 +5,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
@@ -56,9 +55,15 @@ func (permissions) ask(ctx context.Context, c *cluster, arguments map[string]any
 	if err != nil {
 		return nil, err
 	}
+	scopes, err := c.scopes.get(ctx, c.clock, func() (clusterScoped, error) { return c.readScopes(ctx) })
+	if err != nil {
+		return nil, err
+	}
 	s := survey{cluster: c, gaps: slices.Clone(granted.gaps)}
 	rights := granted.objects.Evaluate(subject)
-	reach := rights.In(s.inventory(ctx, granted.namespaces, rights))
+	inventory := s.inventory(ctx, rights)
+	inventory.Namespaces, inventory.Namespaced = granted.namespaces, scopes.namespaced
+	reach := rights.In(inventory)
 	if s.err != nil {
 		return nil, s.err
 	}
@@ -89,6 +94,10 @@ func (s *survey) list(ctx context.Context, into client.ObjectList, what, instead
 	s.err = s.explain(err, "listing "+what)
 	return err == nil
 }
+
+// grantsFreshness is how old they may be: a burst of alerts then lists them twice
+// a second, not once an alert.
+const grantsFreshness = 500 * time.Millisecond
 
 // grants are what every question starts from, whoever it is about.
 type grants struct {
@@ -126,8 +135,8 @@ func (c *cluster) readGrants(ctx context.Context) (grants, error) {
 
 // inventory lists only what the rights reach at all, and only names: the data of
 // a Secret is never read.
-func (s *survey) inventory(ctx context.Context, namespaces []rbac.Namespace, rights rbac.Rights) rbac.Inventory {
-	i := rbac.Inventory{Namespaces: namespaces, Namespaced: s.namespaced}
+func (s *survey) inventory(ctx context.Context, rights rbac.Rights) rbac.Inventory {
+	var i rbac.Inventory
 	if rights.ReadsSecrets() {
 		i.Secrets = s.names(ctx, "Secret", "secretsReadable counts namespaces instead")
 	}
@@ -158,14 +167,4 @@ func (s *survey) names(ctx context.Context, kind, instead string) map[string][]s
 func restricted(labels map[string]string) bool {
 	level := labels["pod-security.kubernetes.io/enforce"]
 	return level == "baseline" || level == "restricted"
-}
-
-// namespaced counts what the API server does not know as namespaced, to err on the safe side.
-func (s *survey) namespaced(group, resource string) bool {
-	kind, err := s.RESTMapper().KindFor(schema.GroupVersionResource{Group: group, Resource: resource})
-	if err != nil {
-		return true
-	}
-	mapping, err := s.RESTMapper().RESTMapping(kind.GroupKind(), kind.Version)
-	return err != nil || mapping.Scope.Name() == meta.RESTScopeNameNamespace
 }

@@ -247,3 +247,22 @@ func TestDescribeObjectClimbsToItsOwners(t *testing.T) {
 		})
 	}
 }
+
+// What everybody may do, and what is no namespace's, reaches no namespace.
+func TestPermissionsOfAlmostNothing(t *testing.T) {
+	w := newWorld(t, allRoles...)
+	role := "nodes-" + w.namespace
+	w.create(t, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: role}, Rules: []rbacv1.PolicyRule{
+		{APIGroups: []string{""}, Resources: []string{"nodes/status"}, Verbs: []string{"patch"}},
+		{APIGroups: []string{"apiextensions.k8s.io"}, Resources: []string{"customresourcedefinitions"}, Verbs: []string{"create"}},
+	}})
+	w.bind(t, role, role, w.namespace, "web")
+	answer := ask(t, w.connector(t, kubernetes.Options{}), "permissions", "serviceAccount", w.namespace+"/web")
+	want := map[string]any{
+		"clusterAdmin": false, "secretsReadable": float64(0), "namespaces": float64(0), "podsExec": float64(0), "nodes": float64(0),
+		"canCreatePods": false, "worst": []any{},
+	}
+	if diff := cmp.Diff(want, only(answer, "clusterAdmin", "secretsReadable", "namespaces", "podsExec", "nodes", "canCreatePods", "worst")); diff != "" {
+		t.Errorf("permissions (-want +got):\n%s", diff)
+	}
+}

@@ -7,18 +7,17 @@ import (
 	"k8s.io/utils/clock"
 )
 
-// freshness is how old what many questions share may be: a burst of alerts then
-// lists it twice a second, not once an alert.
-const freshness = 500 * time.Millisecond
-
 // recent keeps a value that is dear to read. Those who come while it is read wait for it.
 type recent[T any] struct {
-	turn  chan struct{}
-	value T
-	at    time.Time
+	freshness time.Duration
+	turn      chan struct{}
+	value     T
+	at        time.Time
 }
 
-func newRecent[T any]() *recent[T] { return &recent[T]{turn: make(chan struct{}, 1)} }
+func newRecent[T any](freshness time.Duration) *recent[T] {
+	return &recent[T]{freshness: freshness, turn: make(chan struct{}, 1)}
+}
 
 // get returns the value, read again if it is too old. An error is not kept.
 func (r *recent[T]) get(ctx context.Context, c clock.PassiveClock, read func() (T, error)) (T, error) {
@@ -32,7 +31,7 @@ func (r *recent[T]) get(ctx context.Context, c clock.PassiveClock, read func() (
 	if err := ctx.Err(); err != nil {
 		return none, err
 	}
-	if !r.at.IsZero() && c.Since(r.at) < freshness {
+	if !r.at.IsZero() && c.Since(r.at) < r.freshness {
 		return r.value, nil
 	}
 	at := c.Now()

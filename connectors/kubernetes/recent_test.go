@@ -9,6 +9,8 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 )
 
+const freshness = time.Second
+
 func TestRecent(t *testing.T) {
 	clock := clocktesting.NewFakePassiveClock(time.Unix(0, 0))
 	reads, fails := 0, errors.New("unreachable")
@@ -18,7 +20,7 @@ func TestRecent(t *testing.T) {
 		}
 		return reads, nil
 	}
-	r := newRecent[int]()
+	r := newRecent[int](freshness)
 	for _, step := range []struct {
 		after   time.Duration
 		want    int
@@ -36,7 +38,7 @@ func TestRecent(t *testing.T) {
 // Who waits for another's read gives up when its own time is over.
 func TestRecentWaitsNoLongerThanItsContext(t *testing.T) {
 	clock := clocktesting.NewFakePassiveClock(time.Unix(0, 0))
-	r := newRecent[int]()
+	r := newRecent[int](freshness)
 	reading, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)

@@ -60,7 +60,7 @@ func document(object runtime.Object) (text, title string, err error) {
 	if err != nil {
 		return "", "", fmt.Errorf("comparing %T: %w", object, err)
 	}
-	stable := Stable(&unstructured.Unstructured{Object: content})
+	stable := withoutVolatile(&unstructured.Unstructured{Object: content})
 	raw, err := yaml.Marshal(stable.Object)
 	if err != nil {
 		return "", "", fmt.Errorf("comparing %T: %w", object, err)
@@ -72,9 +72,8 @@ func document(object runtime.Object) (text, title string, err error) {
 	return string(raw), title, nil
 }
 
-// Stable returns a copy without the fields that vary by themselves, fit to be
-// compared and shown.
-func Stable(object *unstructured.Unstructured) *unstructured.Unstructured {
+// withoutVolatile returns a copy that is fit to be compared and shown.
+func withoutVolatile(object *unstructured.Unstructured) *unstructured.Unstructured {
 	stable := object.DeepCopy()
 	for _, path := range volatile {
 		unstructured.RemoveNestedField(stable.Object, path...)
