@@ -70,7 +70,7 @@ func (r *run) store(ctx context.Context, alert *v1alpha1.Alert) (existing *v1alp
 		}
 		existing, err = r.Alerts.Get(ctx, key)
 		if apierrors.IsNotFound(err) {
-			return fmt.Errorf("Alert %s went while it was looked at", key)
+			return fmt.Errorf("alert %s went while it was looked at", key)
 		}
 		return err
 	})

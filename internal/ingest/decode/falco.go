@@ -37,7 +37,7 @@ func (falco) Decode(body []byte, received time.Time) Batch {
 	items := []json.RawMessage{body}
 	if bytes.HasPrefix(bytes.TrimSpace(body), []byte("[")) {
 		if err := unmarshal(body, &items); err != nil {
-			return whole(body, fmt.Errorf("list of Falco events: %w", err))
+			return whole(body, fmt.Errorf("list of events of Falco: %w", err))
 		}
 	}
 	var batch Batch
@@ -55,10 +55,10 @@ func (falco) Decode(body []byte, received time.Time) Batch {
 func falcoAlert(raw []byte, received time.Time) (v1alpha1.AlertSpec, error) {
 	var e falcoEvent
 	if err := unmarshal(raw, &e); err != nil {
-		return v1alpha1.AlertSpec{}, fmt.Errorf("Falco event: %w", err)
+		return v1alpha1.AlertSpec{}, fmt.Errorf("event of Falco: %w", err)
 	}
 	if strings.TrimSpace(e.Rule) == "" {
-		return v1alpha1.AlertSpec{}, errors.New("Falco event: rule: must be set; is json_output enabled in Falco?")
+		return v1alpha1.AlertSpec{}, errors.New("event of Falco: rule: must be set; is json_output enabled in Falco?")
 	}
 	at, _ := time.Parse(time.RFC3339Nano, e.Time)
 	spec := v1alpha1.AlertSpec{

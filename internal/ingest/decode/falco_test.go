@@ -86,12 +86,12 @@ func TestFalco(t *testing.T) {
 		"falcosidekick, outside of a pod": {body: sidekick, want: []v1alpha1.AlertSpec{touchAlert()}},
 		"a list, in which one is wrong": {
 			body: "[" + httpOutput + `,{"priority":"Error"},` + sidekick + "]", want: []v1alpha1.AlertSpec{shellAlert(), touchAlert()},
-			wantFailures: []failure{{`{"priority":"Error"}`, "format", "Falco event: rule: must be set; is json_output enabled in Falco?"}},
+			wantFailures: []failure{{`{"priority":"Error"}`, "format", "event of Falco: rule: must be set; is json_output enabled in Falco?"}},
 		},
 		"an empty list": {body: `[]`},
 		"another type of field": {
 			body:         `{"rule":7}`,
-			wantFailures: []failure{{`{"rule":7}`, "format", "Falco event: rule: expected string, not number"}},
+			wantFailures: []failure{{`{"rule":7}`, "format", "event of Falco: rule: expected string, not number"}},
 		},
 		"least": {body: `{"rule":"r"}`, want: []v1alpha1.AlertSpec{{
 			Rule: "r", Title: "r", Severity: v1alpha1.SeverityMedium,
