@@ -1,11 +1,13 @@
 package playbook
 
 import (
+	"crypto/sha256"
 	_ "embed"
 	"errors"
 	"fmt"
 	"sync"
 
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"sigs.k8s.io/yaml"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
@@ -39,6 +41,24 @@ var universalSpec = sync.OnceValues(func() (v1alpha1.PlaybookSpec, error) {
 	return spec, err
 })
 
+// maxUniversals is how many compiled sets of universal questions are kept: one for
+// each name of a connector and each set of operations.
+const maxUniversals = 64
+
+// universals keeps what was compiled, since every investigation asks for it.
+var universals = struct {
+	sync.Mutex
+	compiled *simplelru.LRU[[sha256.Size]byte, *Playbook]
+}{compiled: newUniversals()}
+
+func newUniversals() *simplelru.LRU[[sha256.Size]byte, *Playbook] {
+	lru, err := simplelru.NewLRU[[sha256.Size]byte, *Playbook](maxUniversals, nil)
+	if err != nil {
+		panic(err) // the size is a positive constant
+	}
+	return lru
+}
+
 // Universal returns the questions that every alert gets. Those about the cluster are
 // asked of the connector; where it, or an operation of it, does not exist, they are left out.
 func Universal(connector string, catalog operation.Catalog) (*Playbook, error) {
@@ -48,14 +68,30 @@ func Universal(connector string, catalog operation.Catalog) (*Playbook, error) {
 	}
 	spec := embedded
 	spec.Questions = nil
+	offered := sha256.New()
 	for _, q := range embedded.Questions {
-		if q.Use.Connector == placeholder {
+		isPlaceholder := q.Use.Connector == placeholder
+		if isPlaceholder {
 			q.Use.Connector = connector
-			if _, err := find(catalog, q.Use, v1alpha1.OperationRead); errors.Is(err, ErrUnknownOperation) {
-				continue
-			}
+		}
+		o, err := find(catalog, q.Use, v1alpha1.OperationRead)
+		if isPlaceholder && errors.Is(err, ErrUnknownOperation) {
+			continue
+		}
+		for _, part := range append([]string{q.Use.Connector, o.Name, o.Arguments, o.Result}, o.Untrusted...) {
+			fmt.Fprintf(offered, "%d:%s", len(part), part)
 		}
 		spec.Questions = append(spec.Questions, q)
 	}
-	return compile(UniversalName, spec, catalog)
+	universals.Lock()
+	defer universals.Unlock()
+	key := [sha256.Size]byte(offered.Sum(nil))
+	if p, ok := universals.compiled.Get(key); ok {
+		return p, nil
+	}
+	p, err := compile(UniversalName, spec, catalog)
+	if err == nil {
+		universals.compiled.Add(key, p)
+	}
+	return p, err
 }
