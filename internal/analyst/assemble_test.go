@@ -1,0 +1,213 @@
+package analyst
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+)
+
+var nine = time.Date(2026, 3, 1, 9, 2, 11, 0, time.UTC)
+
+func alert(name string, second int, severity v1alpha1.Severity, title string, entities []v1alpha1.Entity, techniques ...v1alpha1.Technique) v1alpha1.Alert {
+	return v1alpha1.Alert{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.AlertSpec{
+		Rule: name + "-rule", Title: title, Severity: severity, Entities: entities, Techniques: techniques,
+		FirstSeen: metav1.NewMicroTime(nine.Add(time.Duration(second) * time.Second)),
+	}}
+}
+
+func actor(t v1alpha1.EntityType, value string) v1alpha1.Entity {
+	return v1alpha1.Entity{Type: t, Value: value, Role: v1alpha1.RoleActor}
+}
+
+func target(t v1alpha1.EntityType, value string) v1alpha1.Entity {
+	return v1alpha1.Entity{Type: t, Value: value, Role: v1alpha1.RoleTarget}
+}
+
+// theAttack is out of order, as alerts come in.
+func theAttack() []v1alpha1.Alert {
+	web, pod := actor(v1alpha1.EntityServiceAccount, "shop/web"), actor(v1alpha1.EntityPod, "shop/web-0")
+	shell := alert("a", 0, v1alpha1.SeverityLow, "shell in container web", []v1alpha1.Entity{pod, {Type: v1alpha1.EntityProcess, Value: "/bin/sh", Role: v1alpha1.RoleRelated}}, "T1059")
+	shell.Status.Count, shell.Status.LastSeen = 300, metav1.NewMicroTime(nine.Add(89*time.Second))
+	return []v1alpha1.Alert{
+		alert("d", 29, v1alpha1.SeverityCritical, "shop/web bound itself to cluster-admin", []v1alpha1.Entity{web, pod, target(v1alpha1.EntityKubernetesObject, "clusterrolebindings.rbac.authorization.k8s.io/ops-sync")}, "T1098.006"),
+		shell,
+		alert("c", 20, v1alpha1.SeverityHigh, "shop/web created pod shop/tmp-1", []v1alpha1.Entity{web, pod, target(v1alpha1.EntityPod, "shop/tmp-1")}, "T1610", "T1611"),
+		alert("b", 8, v1alpha1.SeverityHigh, "shop/web listed Secrets", []v1alpha1.Entity{web, pod}, "T1552.007"),
+	}
+}
+
+func TestAssemble(t *testing.T) {
+	c := Weigh(Facts{Prior: 0, PriorReason: "by severity", Alerts: []string{"a", "b", "c", "d"}, Findings: []Finding{
+		{Question: "q", Text: "shop/web grants itself everything", Provenance: trusted, Decibans: 14},
+		{Question: "q", Text: "labelled\n“approved”", Alert: "a", Provenance: writable, Decibans: -9},
+	}})
+	s := Assemble(Dossier{
+		Alerts: theAttack(), Conclusion: c, Unanswered: []string{"workload: timed out"}, Analyst: "built-in", Criticality: CriticalityHigh,
+		Reach: &v1alpha1.BlastRadius{Secrets: 212, Namespaces: 14, Nodes: 3},
+	})
+	wantNarrative := `What happened
+  09:02:11 shell in container web (300 times until 09:03:40) T1059
+  09:02:19 shop/web listed Secrets T1552.007
+  09:02:31 shop/web created pod shop/tmp-1 T1610 T1611
+  09:02:40 shop/web bound itself to cluster-admin T1098.006
+Why TruePositive
+  Before any evidence: by severity (+0.0 dB).
+  E1: shop/web grants itself everything (+14.0 dB)
+  Together +14.0 dB: a probability of 96.2 % that this is an attack. Priority P1: severity Critical, target of criticality high, reaches 212 Secrets, 14 namespaces, 3 nodes, probability 96.2 %.
+What speaks against it
+  E2: “labelled 'approved'” (+0.0 dB), written by the suspect: counts for nothing
+Not known
+  workload: timed out
+What to do
+  Approve or deny the proposed actions (kubectl soc pending), then grade the case (kubectl soc grade).`
+	if diff := cmp.Diff(wantNarrative, s.Narrative); diff != "" {
+		t.Errorf("narrative (-want +got):\n%s", diff)
+	}
+	type summary struct {
+		Title      string
+		Alerts     []string
+		Count      int32
+		Severity   v1alpha1.Severity
+		Priority   v1alpha1.Priority
+		Verdict    v1alpha1.Verdict
+		Permille   int32
+		Techniques []v1alpha1.Technique
+		Entities   int
+	}
+	want := summary{"Execution, persistence, privilege escalation and 1 more by ServiceAccount shop/web", []string{"a", "b", "c", "d"}, 4,
+		v1alpha1.SeverityCritical, v1alpha1.PriorityP1, v1alpha1.TruePositive, 962, []v1alpha1.Technique{"T1059", "T1552.007", "T1610", "T1611", "T1098.006"}, 5}
+	got := summary{s.Title, s.Alerts, s.AlertCount, s.Severity, s.Priority, s.Verdict, *s.ProbabilityPermille, s.Techniques, len(s.Entities)}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestAttackPath(t *testing.T) {
+	web, pod := "ServiceAccount:shop/web", "Pod:shop/web-0"
+	want := []v1alpha1.PathEdge{
+		{From: pod, To: "Process:/bin/sh", Alert: "a", Tactic: "Execution"},
+		{From: web, To: "Pod:shop/tmp-1", Alert: "c", Tactic: "Privilege Escalation"},
+		{From: web, To: "KubernetesObject:clusterrolebindings.rbac.authorization.k8s.io/ops-sync", Alert: "d", Tactic: "Persistence"},
+	}
+	if diff := cmp.Diff(want, AttackPath(append(theAttack(), theAttack()...))); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	same := []v1alpha1.Alert{
+		alert("x", 0, v1alpha1.SeverityLow, "x", []v1alpha1.Entity{actor(v1alpha1.EntityUser, "eve"), target(v1alpha1.EntityPod, "a/b")}, "T1485"),
+		alert("y", 0, v1alpha1.SeverityLow, "y", []v1alpha1.Entity{actor(v1alpha1.EntityUser, "eve"), target(v1alpha1.EntityPod, "a/b")}, "T1078"),
+	}
+	if path := AttackPath(same); len(path) != 2 || path[0].Alert != "y" {
+		t.Errorf("at the same time the earlier tactic comes first: %v", path)
+	}
+}
+
+func TestPriority(t *testing.T) {
+	tests := map[string]struct {
+		permille    int32
+		severity    v1alpha1.Severity
+		criticality Criticality
+		reach       *v1alpha1.BlastRadius
+		want        v1alpha1.Priority
+	}{
+		"a certain attack":                 {999, v1alpha1.SeverityHigh, "", nil, v1alpha1.PriorityP1},
+		"a certain attack of little harm":  {999, v1alpha1.SeverityMedium, "", nil, v1alpha1.PriorityP2},
+		"the same on a critical target":    {999, v1alpha1.SeverityMedium, CriticalityCritical, nil, v1alpha1.PriorityP1},
+		"the same with much in reach":      {999, v1alpha1.SeverityMedium, "", &v1alpha1.BlastRadius{Nodes: 1}, v1alpha1.PriorityP1},
+		"an attack on what matters little": {999, v1alpha1.SeverityHigh, CriticalityLow, nil, v1alpha1.PriorityP2},
+		"a likely attack":                  {600, v1alpha1.SeverityHigh, "", nil, v1alpha1.PriorityP2},
+		"a likely one of little harm":      {600, v1alpha1.SeverityLow, "", nil, v1alpha1.PriorityP3},
+		"an unlikely one":                  {100, v1alpha1.SeverityHigh, "", nil, v1alpha1.PriorityP3},
+		"an unlikely one of little harm":   {100, v1alpha1.SeverityLow, "", nil, v1alpha1.PriorityP4},
+		"nothing":                          {1, v1alpha1.SeverityFatal, CriticalityCritical, &v1alpha1.BlastRadius{Nodes: 9}, v1alpha1.PriorityP4},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got, reason := Priority(tt.permille, tt.severity, tt.criticality, tt.reach); got != tt.want {
+				t.Errorf("%s (%s), want %s", got, reason, tt.want)
+			}
+		})
+	}
+}
+
+func TestReach(t *testing.T) {
+	got := Reach([]map[string]any{
+		{"subject": "system:serviceaccount:shop:web", "secretsReadable": 212.0, "namespaces": 14.0, "podsExec": 61.0, "nodes": 0.0, "worst": []any{"payments/ledger-db"}},
+		{"subject": "eve\n", "secretsReadable": 3.0, "nodes": 1e300, "namespaces": -4.0, "worst": []any{"payments/ledger-db", 7, "x"}},
+		{},
+	})
+	want := &v1alpha1.BlastRadius{Identities: []string{"system:serviceaccount:shop:web", "eve"}, Secrets: 212, Namespaces: 14, PodsExec: 61,
+		Nodes: 1<<31 - 1, Worst: []string{"payments/ledger-db", "x"}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if Reach(nil) != nil {
+		t.Error("without answers the reach is not known")
+	}
+}
+
+func TestTactic(t *testing.T) {
+	for id, tactic := range techniques {
+		if found := Tactic([]v1alpha1.Technique{id}); found != tactic {
+			t.Errorf("%s: %q, want %q", id, found, tactic)
+		}
+	}
+	tests := map[string]struct {
+		techniques []v1alpha1.Technique
+		want       string
+	}{
+		"a sub-technique that is not listed": {[]v1alpha1.Technique{"T1552.099"}, "Credential Access"},
+		"several are one step":               {[]v1alpha1.Technique{"T1611", "T1610"}, "Privilege Escalation"},
+		"not known":                          {[]v1alpha1.Technique{"T9999"}, ""},
+		"one known":                          {[]v1alpha1.Technique{"T9999", "T1046"}, "Discovery"},
+		"none":                               {nil, ""},
+	}
+	for name, tt := range tests {
+		if got := Tactic(tt.techniques); got != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+}
+
+// TestAssembleBounds: a case larger and more hostile than the schema allows fits it.
+func TestAssembleBounds(t *testing.T) {
+	hostile := "\x1b[2J\u202e" + strings.Repeat("é\n", 4000)
+	d := Dossier{Analyst: "built-in", Unanswered: []string{hostile}, Grade: &v1alpha1.Grade{Verdict: v1alpha1.FalsePositive, By: hostile, Reason: hostile}}
+	facts := Facts{PriorReason: hostile, Injection: []string{hostile}}
+	for i := range 600 {
+		name := fmt.Sprint("a", i)
+		a := alert(name, i, v1alpha1.SeverityHigh, hostile, []v1alpha1.Entity{actor(v1alpha1.EntityUser, hostile[:400]+name), target(v1alpha1.EntityPod, "shop/"+name)}, v1alpha1.Technique(fmt.Sprintf("T1%03d", i)))
+		d.Alerts = append(d.Alerts, a)
+		facts.Alerts = append(facts.Alerts, name)
+		facts.Findings = append(facts.Findings, Finding{Question: hostile, Text: hostile + name, Group: name + hostile, Alert: name, Provenance: writable, Decibans: int32(i%60 - 30)})
+		d.Questions = append(d.Questions, v1alpha1.QuestionStatus{ID: name, Ask: hostile, Message: hostile})
+	}
+	d.Conclusion = Weigh(facts)
+	s := Assemble(d)
+	for what, got := range map[string][2]int{
+		"alerts": {len(s.Alerts), 256}, "entities": {len(s.Entities), 128}, "techniques": {len(s.Techniques), 64}, "questions": {len(s.Questions), 256},
+		"evidence": {len(s.Evidence), 256}, "timeline": {len(s.Timeline), 256}, "path": {len(s.AttackPath), 128},
+		"title": {utf8.RuneCountInString(s.Title), 512}, "narrative": {utf8.RuneCountInString(s.Narrative), 16384}, "prior": {utf8.RuneCountInString(s.PriorReason), 512},
+	} {
+		if got[0] == 0 || got[0] > got[1] {
+			t.Errorf("%s: %d, want at most %d", what, got[0], got[1])
+		}
+	}
+	if s.AlertCount != 600 || s.Verdict != v1alpha1.FalsePositive {
+		t.Errorf("%d alerts, %s", s.AlertCount, s.Verdict)
+	}
+	if strings.ContainsAny(s.Narrative+s.Title, "\x1b\u202e") || strings.Contains(s.Title, "\n") {
+		t.Error("characters of an attacker reached the reader")
+	}
+	for _, l := range strings.Split(s.Narrative, "\n") {
+		if utf8.RuneCountInString(l) > 410 {
+			t.Errorf("a line of %d characters", utf8.RuneCountInString(l))
+		}
+	}
+}
