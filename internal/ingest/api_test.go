@@ -49,12 +49,11 @@ func TestPipelineOnAPIServer(t *testing.T) {
 	}
 	w := newWorld(t, source("falco", v1alpha1.FormatFalco))
 	s := w.open(t)
-	var last uint64
 	for i := range 20 {
-		last = publish(t, s, "falco", shell("web-0", time.Duration(i)*time.Second))
+		publish(t, s, "falco", shell("web-0", time.Duration(i)*time.Second))
 	}
 	publish(t, s, "falco", hostile(t))
-	last = publish(t, s, "falco", hostile(t))
+	last := publish(t, s, "falco", hostile(t))
 	api := &ingest.APIAlerts{Client: cluster.Client, Reader: cluster.Client}
 	w.leadOn(t, api, s, &witness{}, processed(t, s, last))
 

@@ -32,7 +32,7 @@ func groups(specs []v1alpha1.AlertSpec, window time.Duration) []group {
 		if spec.FirstSeen.Time.Before(g.spec.FirstSeen.Time) {
 			g.spec = spec
 		}
-		if spec.FirstSeen.Time.After(g.last) {
+		if spec.FirstSeen.After(g.last) {
 			g.last = spec.FirstSeen.Time
 		}
 	}
