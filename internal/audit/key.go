@@ -91,8 +91,8 @@ func publicOf(skey string) (string, error) {
 	if !ok {
 		return "", errors.New("is not written as signer keys are")
 	}
-	raw, err := base64.StdEncoding.Strict().DecodeString(encoded)
-	if err != nil || len(raw) != 1+ed25519.SeedSize || raw[0] != algorithmEd25519 {
+	raw, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil || len(raw) != 1+ed25519.SeedSize || raw[0] != algorithmEd25519 || encoded != base64.StdEncoding.EncodeToString(raw) {
 		return "", errors.New("is not an Ed25519 signer key")
 	}
 	public := ed25519.NewKeyFromSeed(raw[1:]).Public().(ed25519.PublicKey)

@@ -168,7 +168,8 @@ func (l *Log) repair(ctx context.Context) error {
 }
 
 // Close waits for the entries in flight, has them signed, and lets go of the log.
-// It may be called more than once.
+// An error means that the last of them are not signed, which the next Open makes
+// good unless the log was tampered with. It may be called more than once.
 func (l *Log) Close(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -176,7 +177,10 @@ func (l *Log) Close(ctx context.Context) error {
 		return nil
 	}
 	l.closed = true
-	err := l.writer.shutdown(ctx)
+	err := l.sealer.refusal()
+	if err == nil {
+		err = l.writer.shutdown(ctx)
+	}
 	l.writer.cancel()
 	return errors.Join(err, l.lock.Close())
 }

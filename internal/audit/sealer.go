@@ -27,10 +27,12 @@ type sealer struct {
 	files client.FileFetcher
 
 	mu sync.Mutex
-	// last is the checkpoint that was signed last; changed is closed and replaced with it.
-	last    log.Checkpoint
-	changed chan struct{}
+	// last is the checkpoint that was signed last.
+	last log.Checkpoint
+	// refused is why nothing is signed any more.
 	refused error
+	// changed is closed and replaced when one of them changes.
+	changed chan struct{}
 }
 
 // newSealer begins with the checkpoint of an existing log, and refuses one that
@@ -79,6 +81,7 @@ func (s *sealer) Sign(text []byte) ([]byte, error) {
 	if err := s.continues(context.Background(), next); err != nil {
 		if !passing(err) {
 			s.refused = err
+			s.tell()
 		}
 		return nil, err
 	}
@@ -87,9 +90,14 @@ func (s *sealer) Sign(text []byte) ([]byte, error) {
 		return nil, err
 	}
 	s.last = next
+	s.tell()
+	return signature, nil
+}
+
+// tell wakes who awaits a signature; mu is held.
+func (s *sealer) tell() {
 	close(s.changed)
 	s.changed = make(chan struct{})
-	return signature, nil
 }
 
 // continues proves from the hashes on disk that the log at next holds everything that is in the last checkpoint.

@@ -118,14 +118,15 @@ func TestAnyChangedByteIsCaught(t *testing.T) {
 	mustVerify(t, changed)
 }
 
-// All bits of the files that are text, where encodings have slack.
+// The bits of the files that are text in which encodings have slack.
 func TestTextFilesHaveNoSlack(t *testing.T) {
 	dir, _ := grow(t, 3)
 	vkey := publicKey(t, dir)
 	for _, name := range []string{"audit.key", "audit.pub", "log/checkpoint", "log/.state/treeState", "log/.state/version"} {
 		raw := mustRead(t, dir, name)
 		for at := range raw {
-			for bit := range 8 {
+			// The lowest bits are the slack of base64, 0x20 is the case of a letter.
+			for _, bit := range []int{0, 1, 5} {
 				flipped := slices.Clone(raw)
 				flipped[at] ^= 1 << bit
 				mustWrite(t, dir, name, flipped)
