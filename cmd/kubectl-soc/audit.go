@@ -15,7 +15,14 @@ import (
 )
 
 func newAudit(c *cli) *cobra.Command {
-	cmd := &cobra.Command{Use: "audit", Short: "Prove what the audit log says"}
+	cmd := &cobra.Command{
+		Use:   "audit",
+		Short: "Prove what the audit log says",
+		// A script with a typing error must not take help for proof.
+		RunE: func(*cobra.Command, []string) error {
+			return errors.New("nothing was verified: say kubectl soc audit verify DIR")
+		},
+	}
 	cmd.AddCommand(newAuditVerify(c))
 	return cmd
 }

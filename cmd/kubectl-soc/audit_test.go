@@ -74,6 +74,12 @@ func TestAuditVerify(t *testing.T) {
 	}
 }
 
+func TestNothingPassesForProof(t *testing.T) {
+	for _, args := range [][]string{{"audit"}, {"audit", "verfy", newLog(t)}} {
+		contains(t, "error", failure(t, offline(t, args...)), "nothing was verified")
+	}
+}
+
 func TestAuditVerifyCannotBegin(t *testing.T) {
 	dir := newLog(t)
 	other := filepath.Join(newLog(t), "audit.pub")

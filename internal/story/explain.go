@@ -106,7 +106,7 @@ func (s Style) verdict(b *strings.Builder, c *v1alpha1.Investigation, thresholds
 	}
 	for _, kind := range []string{v1alpha1.ConditionEscalated, v1alpha1.ConditionClosed} {
 		if found := condition(c, kind); found != nil && found.Reason != v1alpha1.ReasonNotEscalated {
-			say("%s: %s", strings.ToLower(found.Reason[:1])+spell(found.Reason[1:]), found.Message)
+			say("%s: %s", spell(found.Reason), found.Message)
 		}
 	}
 }
@@ -121,7 +121,7 @@ func spell(reason string) string {
 		}
 		b.WriteRune(r)
 	}
-	return b.String()
+	return strings.TrimSpace(b.String())
 }
 
 func (s Style) questions(b *strings.Builder, questions []v1alpha1.QuestionStatus) {
