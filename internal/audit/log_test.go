@@ -173,3 +173,38 @@ func TestClosedAndHeld(t *testing.T) {
 	}
 	mustClose(t, l)
 }
+
+// Time until one entry is durable when nobody shares its fsyncs.
+func BenchmarkAppend(b *testing.B) {
+	l := mustOpen(b, b.TempDir())
+	for b.Loop() {
+		if _, err := l.Append(b.Context(), entryAt(0)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// Entries a second when many are appended at once.
+func BenchmarkAppendParallel(b *testing.B) {
+	l := mustOpen(b, b.TempDir())
+	b.SetParallelism(256)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if _, err := l.Append(b.Context(), entryAt(0)); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "entries/s")
+}
+
+func BenchmarkVerify(b *testing.B) {
+	dir, _ := grow(b, 2000)
+	vkey := publicKey(b, dir)
+	for b.Loop() {
+		if _, err := Verify(b.Context(), dir, vkey); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
