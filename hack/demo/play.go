@@ -40,9 +40,9 @@ func (p *play) perform(ctx context.Context) error {
 		play  func(context.Context) error
 	}{
 		{"A Kubernetes API server, with audit events sent to Tocsin", p.raiseCluster},
-		{"Install Tocsin, and start the operator as its own ServiceAccount", p.install},
+		{"Install Tocsin, start the operator as its own ServiceAccount, and point it to who sends", p.install},
 		{"A web shop, a GitOps controller, and two people on call", p.castRoles},
-		{"A tenant: who sends, what is detected, who investigates, what is allowed", p.openTenant},
+		{"What is detected, who investigates, what is proposed and what is allowed", p.openTenant},
 		{"The attack: the token of the shop's pod is stolen. Beside it, an ordinary rollout", p.act},
 		{"What Tocsin makes of the attack", p.investigated},
 		{"Containment: what may run at once, what waits for whom", p.contained},

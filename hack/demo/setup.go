@@ -45,8 +45,10 @@ func (p *play) raiseCluster(ctx context.Context) error {
 	p.operator = &operator{stage: p.stage, ingest: ingest, health: health}
 	p.webToken = rand.Text()
 	p.auditToken = rand.Text()
-	if err := os.WriteFile(p.file("audit.token"), []byte(p.auditToken), 0o600); err != nil {
-		return err
+	for source, token := range map[string]string{"falco": p.webToken, "audit": p.auditToken} {
+		if err := os.WriteFile(p.file(source+".token"), []byte(token), 0o600); err != nil {
+			return err
+		}
 	}
 	if given := os.Getenv("KUBECONFIG"); given != "" {
 		return p.useCluster(given)
@@ -132,24 +134,28 @@ func (p *play) install(ctx context.Context) error {
 		return err
 	}
 	p.say("KUBECONFIG=%s bin/tocsin --data-dir=%s --ingest-bind-address=%s", p.kubeconfig("operator"), p.file("data"), p.operator.ingest)
-	return p.operator.start(ctx)
-}
-
-// openTenant comes last, so that nothing of the above is an event of the tenant's.
-func (p *play) openTenant(ctx context.Context) error {
+	if err := p.operator.start(ctx); err != nil {
+		return err
+	}
 	if p.auditLog != "" {
 		go p.forward(ctx)
 	}
+	return p.commands(ctx, "admin", [][]string{
+		{"kubectl", "create", "namespace", "soc"},
+		{"kubectl", "-n", "soc", "create", "secret", "generic", "falco-token", "--from-file=token=" + p.file("falco.token")},
+		{"kubectl", "-n", "soc", "create", "secret", "generic", "audit-token", "--from-file=token=" + p.file("audit.token")},
+		{"kubectl", "-n", "soc", "apply", "--server-side", "-f", "hack/demo/manifests/sources.yaml"},
+		{"kubectl", "-n", "soc", "wait", "--for=condition=Ready", "--timeout=60s", "--all", "alertsources"},
+	})
+}
+
+// openTenant comes last: setting the stage, with its tokens and grants, would look like an attack.
+func (p *play) openTenant(ctx context.Context) error {
 	err := p.commands(ctx, "admin", [][]string{
 		{"kubectl", "apply", "--server-side", "-f", "hack/demo/manifests/connector.yaml"},
-		{"kubectl", "-n", "soc", "create", "secret", "generic", "falco-token", "--from-literal=token=" + p.webToken},
-		{"kubectl", "-n", "soc", "create", "secret", "generic", "audit-token", "--from-file=token=" + p.file("audit.token")},
 		{"kubectl", "apply", "--server-side", "-k", "hack/demo/tenant"},
 		{"kubectl", "-n", "soc", "wait", "--for=condition=Ready", "--timeout=60s", "--all",
 			"connectors,analysts,detectionrules,playbooks,approvalpolicies"},
-		{"kubectl", "-n", "soc", "apply", "--server-side", "-f", "hack/demo/manifests/sources.yaml"},
-		{"kubectl", "-n", "soc", "wait", "--for=condition=Ready", "--timeout=60s", "--all",
-			"alertsources"},
 		{"kubectl", "-n", "soc", "get", "alertsources,connectors,analysts,approvalpolicies,playbooks"},
 	})
 	if err != nil {
@@ -164,7 +170,6 @@ func (p *play) openTenant(ctx context.Context) error {
 
 func (p *play) castRoles(ctx context.Context) error {
 	err := p.commands(ctx, "admin", [][]string{
-		{"kubectl", "create", "namespace", "soc"},
 		{"kubectl", "apply", "--server-side", "-f", "hack/demo/manifests/shop.yaml"},
 		{"kubectl", "apply", "--server-side", "-f", "hack/demo/manifests/gitops.yaml"},
 		{"kubectl", "apply", "--server-side", "-f", "hack/demo/manifests/people.yaml"},
