@@ -58,7 +58,7 @@ func stepsOf(a v1alpha1.Alert) []step {
 		}
 	}
 	if len(targets) == 0 {
-		targets = context(a.Spec.Entities, *actor)
+		targets = otherSide(a.Spec.Entities, *actor)
 	}
 	tactic := Tactic(a.Spec.Techniques)
 	steps := make([]step, 0, len(targets))
@@ -76,8 +76,8 @@ func actorOf(entities []v1alpha1.Entity) *v1alpha1.Entity {
 	return pick(entities, actorTypes, func(e v1alpha1.Entity) bool { return e.Role == v1alpha1.RoleActor })
 }
 
-// context is the best that an alert without a target tells of what was acted on.
-func context(entities []v1alpha1.Entity, actor v1alpha1.Entity) []v1alpha1.Entity {
+// otherSide is the best that an alert without a target tells of what was acted on.
+func otherSide(entities []v1alpha1.Entity, actor v1alpha1.Entity) []v1alpha1.Entity {
 	found := pick(entities, objects, func(e v1alpha1.Entity) bool { return e.Key() != actor.Key() })
 	if found == nil {
 		return nil

@@ -114,7 +114,7 @@ func FuzzCompile(f *testing.F) {
 		f.Add(seed[0], seed[1], seed[2])
 	}
 	catalog, alert := offered(), audited()
-	f.Fuzz(func(t *testing.T, match, condition, pod string) {
+	f.Fuzz(func(_ *testing.T, match, condition, pod string) {
 		spec := v1alpha1.PlaybookSpec{Match: match,
 			Questions: []v1alpha1.Question{{ID: "q", Ask: "a", Use: v1alpha1.Use{Connector: "cluster", Operation: "look", With: with(map[string]any{"pod": pod})},
 				Weigh: []v1alpha1.Weigh{{If: condition, Decibans: -5, Because: "b"}}}},
