@@ -20,7 +20,7 @@ func TestConformance(t *testing.T) {
 		Connector: w.connector(t, kubernetes.Options{}),
 		Questions: w.questions(t),
 		Actions: []conformance.Action{
-			w.label(t), w.labelNamespace(t), w.isolatePod(t), w.deletePod(t),
+			w.label(t), w.labelNamespace(), w.isolatePod(t), w.deletePod(t),
 			w.removeRoleBinding(t), w.removeClusterRoleBinding(t), w.scaleToZero(t), w.cordon(t),
 		},
 	})
@@ -77,7 +77,7 @@ func (w *world) label(t *testing.T) conformance.Action {
 }
 
 // A namespace cannot be made anew here, since nothing ends its deletion.
-func (w *world) labelNamespace(t *testing.T) conformance.Action {
+func (w *world) labelNamespace() conformance.Action {
 	return conformance.Action{
 		Request: connectors.Request{Operation: "label", Key: "key-1",
 			Arguments: args("kind", "Namespace", "name", w.namespace, "labels", map[string]any{"soc.tocsin.dev/case": "shop-7f3a"})},

@@ -58,7 +58,7 @@ func (deletePod) plan(ctx context.Context, c *cluster, request connectors.Reques
 	return plan, err
 }
 
-func (deletePod) execute(ctx context.Context, c *cluster, request connectors.Request, plan connectors.Plan) (connectors.Result, error) {
+func (deletePod) execute(ctx context.Context, c *cluster, _ connectors.Request, plan connectors.Plan) (connectors.Result, error) {
 	found, err := c.get(ctx, plan.Target)
 	if gone(err) {
 		return succeeded("%s is gone", name(plan.Target))

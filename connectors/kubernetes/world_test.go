@@ -7,12 +7,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -52,10 +55,32 @@ func newWorld(t *testing.T, roles ...string) *world {
 	w.create(t, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "connector"}})
 	w.handOver(t)
 	w.shippedRoles(t)
+	w.inForce(t, operator, authorizationv1.ResourceAttributes{Verb: "impersonate", Resource: "serviceaccounts", Namespace: w.namespace, Name: "connector"})
 	for _, role := range roles {
 		w.bind(t, "connector-"+role+"-"+w.namespace, role, w.namespace, "connector")
+		w.inForce(t, "system:serviceaccount:"+w.namespace+":connector", sampleRights[role])
 	}
 	return w
+}
+
+// sampleRights are one that each role gives, and none of the others.
+var sampleRights = map[string]authorizationv1.ResourceAttributes{
+	"tocsin-connector-reader":         {Verb: "list", Group: rbacv1.GroupName, Resource: "roles"},
+	"tocsin-connector-secret-counter": {Verb: "list", Resource: "secrets"},
+	"tocsin-connector-responder":      {Verb: "create", Group: "networking.k8s.io", Resource: "networkpolicies"},
+}
+
+// inForce waits until the authorizer has heard of a right.
+func (w *world) inForce(t *testing.T, user string, right authorizationv1.ResourceAttributes) {
+	t.Helper()
+	err := wait.PollUntilContextTimeout(t.Context(), 5*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) {
+		review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{User: user, ResourceAttributes: &right}}
+		err := w.Create(ctx, review)
+		return review.Status.Allowed, err
+	})
+	if err != nil {
+		t.Fatalf("%s may not %s %s: %v", user, right.Verb, right.Resource, err)
+	}
 }
 
 // handOver is the Role that the connector's Check asks for.

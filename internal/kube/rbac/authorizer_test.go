@@ -1,14 +1,17 @@
 package rbac_test
 
 import (
+	"context"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tocsin-dev/tocsin/internal/kube/rbac"
@@ -29,6 +32,9 @@ func TestAgreesWithTheAuthorizer(t *testing.T) {
 		if err := api.Create(t.Context(), object); err != nil {
 			t.Fatal(err)
 		}
+	}
+	for subject, question := range lastToHold() {
+		inForce(t, api, rbac.User(subject), question)
 	}
 	objects := collect(t, api)
 	subjects := []rbac.Subject{
@@ -82,9 +88,29 @@ func cluster() []client.Object {
 		&rbacv1.RoleBinding{ObjectMeta: meta("shop", "web"), RoleRef: ref("Role", "by-name"), Subjects: []rbacv1.Subject{
 			account("shop", "web"), {APIGroup: rbacv1.GroupName, Kind: "User", Name: "system:serviceaccount:shop:named"},
 		}},
-		&rbacv1.RoleBinding{ObjectMeta: meta("bank", "edit"), RoleRef: ref("ClusterRole", "edit"), Subjects: []rbacv1.Subject{
+		// No controller aggregates edit here, so it is bound by its part.
+		&rbacv1.RoleBinding{ObjectMeta: meta("bank", "edit"), RoleRef: ref("ClusterRole", "system:aggregate-to-edit"), Subjects: []rbacv1.Subject{
 			{APIGroup: rbacv1.GroupName, Kind: "Group", Name: "system:serviceaccounts:shop"},
 		}},
+	}
+}
+
+// lastToHold are allowed once the authorizer has heard of all that cluster creates.
+func lastToHold() map[string]rbac.Request {
+	return map[string]rbac.Request{
+		"system:serviceaccount:shop:ops":   {Verb: "get", Path: "/metrics"},
+		"system:serviceaccount:shop:named": {Verb: "get", Resource: "secrets", Namespace: "shop", Name: "db"},
+		"system:serviceaccount:shop:other": {Verb: "get", Resource: "secrets", Namespace: "bank"},
+	}
+}
+
+func inForce(t *testing.T, api client.Client, s rbac.Subject, q rbac.Request) {
+	t.Helper()
+	err := wait.PollUntilContextTimeout(t.Context(), 5*time.Millisecond, 30*time.Second, true, func(context.Context) (bool, error) {
+		return authorized(t, api, s, q), nil
+	})
+	if err != nil {
+		t.Fatalf("%s: %+v: %v", s.User, q, err)
 	}
 }
 

@@ -94,8 +94,8 @@ func (r Rights) RunsCommands() bool { return r.anywhere(runCommands) || r.anywhe
 // UsesNodes says whether any node may be reached.
 func (r Rights) UsesNodes() bool { return r.anywhere(useKubelets) || r.anywhere(makePods) }
 
-func (r Rights) anywhere(any []permission) bool {
-	return slices.ContainsFunc(any, func(p permission) bool { return r.Somewhere(p.verb, p.group, p.resource) })
+func (r Rights) anywhere(some []permission) bool {
+	return slices.ContainsFunc(some, func(p permission) bool { return r.Somewhere(p.verb, p.group, p.resource) })
 }
 
 // In computes what the rights reach in the cluster.
@@ -153,31 +153,31 @@ func (r Rights) podsIn(namespace string, i Inventory) int {
 	return r.count(slices.Concat(runCommands, addContainers), namespace, i.Pods[namespace])
 }
 
-func (r Rights) count(any []permission, namespace string, names []string) int {
-	if r.allowsAny(any, namespace, "") {
+func (r Rights) count(some []permission, namespace string, names []string) int {
+	if r.allowsAny(some, namespace, "") {
 		return len(names)
 	}
-	if !r.reachable(any, namespace) {
+	if !r.reachable(some, namespace) {
 		return 0
 	}
 	count := 0
 	for _, name := range names {
-		if r.allowsAny(any, namespace, name) {
+		if r.allowsAny(some, namespace, name) {
 			count++
 		}
 	}
 	return count
 }
 
-func (r Rights) allowsAny(any []permission, namespace, name string) bool {
-	return slices.ContainsFunc(any, func(p permission) bool {
+func (r Rights) allowsAny(some []permission, namespace, name string) bool {
+	return slices.ContainsFunc(some, func(p permission) bool {
 		return r.Allows(Request{Verb: p.verb, Group: p.group, Resource: p.resource, Namespace: namespace, Name: name})
 	})
 }
 
 // reachable is allowsAny with restrictions to named objects lifted.
-func (r Rights) reachable(any []permission, namespace string) bool {
-	return r.within(namespace).anywhere(any)
+func (r Rights) reachable(some []permission, namespace string) bool {
+	return r.within(namespace).anywhere(some)
 }
 
 func (r Rights) within(namespace string) Rights {
