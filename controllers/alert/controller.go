@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -18,6 +19,9 @@ import (
 	"github.com/tocsin-dev/tocsin/controllers/conditions"
 	"github.com/tocsin-dev/tocsin/internal/ingest"
 )
+
+// parallel is how many alerts are told at once, so that none waits for the write of another.
+const parallel = 8
 
 // Correlator names the Investigation that an alert belongs to; always the same one for the same alert.
 type Correlator interface {
@@ -39,6 +43,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("alert").
 		For(&v1alpha1.Alert{}).
 		Watches(&v1alpha1.Investigation{}, handler.EnqueueRequestsFromMapFunc(alertsOf)).
+		WithOptions(controller.Options{MaxConcurrentReconciles: parallel}).
 		Complete(r)
 }
 
