@@ -32,7 +32,7 @@ type ConnectorSpec struct {
 	// +kubebuilder:validation:items:MaxLength=63
 	Operations []string `json:"operations,omitempty"`
 
-	// rateLimit of calls to the tool. Without it: 50 a second, bursts of 100.
+	// rateLimit of calls to the tool. Without it: 200 a second, bursts of 400.
 	// +optional
 	RateLimit *RateLimit `json:"rateLimit,omitempty"`
 }

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
@@ -60,6 +61,7 @@ func main() {
 func run(ctx context.Context, o *options) error {
 	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&o.log)))
 	log := ctrl.Log.WithName("tocsin")
+	klog.SetLogger(ctrl.Log.WithName("library")) // client-go and the audit log's library
 	log.Info("starting", "version", version, "namespace", o.namespace)
 
 	config, err := ctrl.GetConfig()

@@ -74,6 +74,7 @@ func (i isolation) tryPolicy(ctx context.Context, c *cluster, there []networking
 	if err := c.Create(ctx, policy, client.DryRunAll); err != nil {
 		return false, "", c.explain(err, "planning NetworkPolicy "+i.pod.Namespace+"/"+i.policy)
 	}
+	policy.TypeMeta = i.networkPolicy(key).TypeMeta // the client drops it
 	diff, err = kube.Diff(nil, policy)
 	return true, diff, err
 }

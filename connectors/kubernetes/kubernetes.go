@@ -22,15 +22,15 @@ import (
 
 // The rate of requests where the Connector sets none.
 const (
-	defaultPerSecond = 50
-	defaultBurst     = 100
+	defaultPerSecond = 200
+	defaultBurst     = 400
 )
 
 // Options of a connector. The zero value offers every operation at the default rate.
 type Options struct {
 	// Operations that are offered, with what takes them back; empty for all.
 	Operations []string
-	// RateLimit of requests to the API server; nil for 50 a second, bursts of 100.
+	// RateLimit of requests to the API server; nil for 200 a second, bursts of 400.
 	RateLimit *v1alpha1.RateLimit
 	// Clock by which ages are told; nil for the real one.
 	Clock clock.PassiveClock

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -50,6 +51,7 @@ func (removeRoleBinding) plan(ctx context.Context, c *cluster, request connector
 	}
 	plan.Target.UID = string(found.GetUID())
 	plan.Summary = fmt.Sprintf("remove %s, which grants %s", name(target), roleOf(found))
+	plan.Affects = usersOf(found)
 	if err := c.Delete(ctx, found, exactly(found.GetUID()), client.DryRunAll); err != nil {
 		return plan, c.explain(err, "planning to delete "+name(target))
 	}
@@ -79,6 +81,24 @@ func roleOf(binding *unstructured.Unstructured) string {
 	kind, _, _ := unstructured.NestedString(binding.Object, "roleRef", "kind")
 	role, _, _ := unstructured.NestedString(binding.Object, "roleRef", "name")
 	return kind + " " + role
+}
+
+// usersOf are the user names among the subjects; a group names nobody.
+func usersOf(binding *unstructured.Unstructured) []string {
+	subjects, _, _ := unstructured.NestedSlice(binding.Object, "subjects")
+	var users []string
+	for _, s := range subjects {
+		subject, _ := s.(map[string]any)
+		named, _ := subject["name"].(string)
+		switch subject["kind"] {
+		case rbacv1.UserKind:
+			users = append(users, named)
+		case rbacv1.ServiceAccountKind:
+			namespace, _ := subject["namespace"].(string)
+			users = append(users, "system:serviceaccount:"+namespace+":"+named)
+		}
+	}
+	return users
 }
 
 // reusable is the object without what the API server fills in: fit to be created again.

@@ -27,18 +27,21 @@ type caseFile struct {
 	actions       []v1alpha1.ResponseAction
 }
 
-// names of the alerts that the status lists.
+// names of all alerts.
 func (f *caseFile) names() []string {
 	names := make([]string, 0, len(f.alerts))
-	for _, a := range f.alerts[:min(len(f.alerts), maxAlerts)] {
+	for _, a := range f.alerts {
 		names = append(names, a.Name)
 	}
 	return names
 }
 
+// listed are the names that the status has room for.
+func (f *caseFile) listed() []string { return f.names()[:min(len(f.alerts), maxAlerts)] }
+
 // subject identifies what an inquiry is about: these alerts, and what humans said.
 func (f *caseFile) subject() string {
-	sum := sha256.Sum256(fmt.Append(nil, f.names(), len(f.alerts), f.investigation.Generation))
+	sum := sha256.Sum256(fmt.Append(nil, f.names(), f.investigation.Generation))
 	return hex.EncodeToString(sum[:])
 }
 
@@ -59,7 +62,7 @@ func (f *caseFile) current() bool {
 	status := &f.investigation.Status
 	if !meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionConcluded) ||
 		status.ObservedGeneration != f.investigation.Generation ||
-		int(status.AlertCount) != len(f.alerts) || !slices.Equal(status.Alerts, f.names()) {
+		int(status.AlertCount) != len(f.alerts) || !slices.Equal(status.Alerts, f.listed()) {
 		return false
 	}
 	return !slices.ContainsFunc(status.Actions, func(a v1alpha1.ActionSummary) bool { return a.Reason == "" && !f.has(a.Name) })
@@ -75,7 +78,7 @@ func (f *caseFile) conclude(found outcome, now time.Time) {
 	status := found.status
 	status.Conditions, status.Actions = before.Conditions, before.Actions
 	status.ObservedGeneration = f.investigation.Generation
-	status.Alerts, status.AlertCount = f.names(), int32(len(f.alerts))
+	status.Alerts, status.AlertCount = f.listed(), int32(len(f.alerts))
 	status.OpenedAt, status.ConcludedAt, status.ClosedAt = before.OpenedAt, before.ConcludedAt, before.ClosedAt
 	if status.OpenedAt == nil {
 		status.OpenedAt = &metav1.MicroTime{Time: f.investigation.CreationTimestamp.Time}
@@ -152,7 +155,7 @@ func (f *caseFile) judge(now time.Time) {
 	}
 	escalated := meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionEscalated)
 	switch {
-	case f.closed() && !(escalated && f.closedBy() == v1alpha1.ReasonClosedByAnalyst):
+	case f.closed() && (!escalated || f.closedBy() != v1alpha1.ReasonClosedByAnalyst):
 		// What is closed stays closed, unless an alert that joined at the last
 		// moment shows that the analyst was wrong.
 	case f.investigation.Spec.State == v1alpha1.StateClosed:

@@ -29,7 +29,7 @@ func (w watch) approval(_ context.Context, o client.Object) []reconcile.Request 
 // action wakes those that wait for it: later ones of its case, and those that take it back.
 func (w watch) action(ctx context.Context, o client.Object) []reconcile.Request {
 	a, ok := o.(*v1alpha1.ResponseAction)
-	if !ok || !(response.Settled(a) || response.Stalled(a)) {
+	if !ok || (!response.Settled(a) && !response.Stalled(a)) {
 		return nil
 	}
 	requests := w.which(ctx, func(v *v1alpha1.ResponseAction) bool { return v.Spec.Undo == a.Name },

@@ -259,7 +259,7 @@ func TestRollout(t *testing.T) {
 	})
 }
 
-func TestMemoryIsSafeForConcurrentUse(t *testing.T) {
+func TestMemoryIsSafeForConcurrentUse(_ *testing.T) {
 	m := New(DefaultLimits)
 	var work sync.WaitGroup
 	for i := range 4 {

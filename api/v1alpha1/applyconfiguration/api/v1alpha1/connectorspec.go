@@ -18,7 +18,7 @@ type ConnectorSpecApplyConfiguration struct {
 	ServiceAccountName *string `json:"serviceAccountName,omitempty"`
 	// operations that are allowed; empty for all that the type has.
 	Operations []string `json:"operations,omitempty"`
-	// rateLimit of calls to the tool. Without it: 50 a second, bursts of 100.
+	// rateLimit of calls to the tool. Without it: 200 a second, bursts of 400.
 	RateLimit *RateLimitApplyConfiguration `json:"rateLimit,omitempty"`
 }
 
