@@ -1,0 +1,169 @@
+package investigation
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	settings "github.com/tocsin-dev/tocsin/controllers/analyst"
+	"github.com/tocsin-dev/tocsin/internal/analyst"
+	"github.com/tocsin-dev/tocsin/internal/playbook"
+)
+
+const (
+	opRuleHistory     = "rule-history"
+	opPermissions     = "permissions"
+	criticalityResult = "criticality"
+)
+
+// inquest is an investigation under way.
+type inquest struct {
+	file     *caseFile
+	settings settings.Settings
+	alerts   []playbook.Alert
+	caseVars playbook.Case
+	asked    []asked
+	replies  map[string]reply
+	unknown  []error
+	// books in force for this case, the universal one first.
+	books []*playbook.Playbook
+}
+
+// weigh turns answers into findings and findings into a conclusion.
+func (q *inquest) weigh() (analyst.Conclusion, []string) {
+	facts := analyst.Facts{Thresholds: q.settings.Thresholds, Alerts: q.file.names(), Injection: analyst.Injection(q.texts())}
+	facts.Prior, facts.PriorReason = analyst.Prior(q.histories())
+	for _, err := range q.unknown {
+		facts.Unanswered = append(facts.Unanswered, err.Error())
+	}
+	for _, s := range q.states() {
+		if s.State == v1alpha1.QuestionFailed || s.State == v1alpha1.QuestionTimedOut {
+			facts.Unanswered = append(facts.Unanswered, fmt.Sprintf("%s %s", s.Ask, s.Message))
+		}
+	}
+	for _, a := range q.asked {
+		findings, errs := a.playbook.Weigh(a.ask, q.context(a.index, a.playbook))
+		for _, f := range findings {
+			f.Alert = q.file.alerts[a.index].Name
+			facts.Findings = append(facts.Findings, f)
+		}
+		for _, err := range errs {
+			facts.Unanswered = append(facts.Unanswered, err.Error())
+		}
+	}
+	return analyst.Weigh(facts), facts.Unanswered
+}
+
+// context is what one playbook knows of one alert.
+func (q *inquest) context(index int, p *playbook.Playbook) playbook.Context {
+	answers := playbook.Answers{}
+	for _, a := range q.asked {
+		if a.index == index && a.playbook == p {
+			answers[a.ask.Question] = q.replies[a.ask.Key()].answer
+		}
+	}
+	return playbook.Context{Alert: q.alerts[index], Case: q.caseVars, Answers: answers}
+}
+
+// texts that an attacker may have written.
+func (q *inquest) texts() map[string]string {
+	texts := map[string]string{}
+	for _, a := range q.file.alerts {
+		texts[a.Name+" title"] = a.Spec.Title
+		for name, value := range a.Spec.Attributes {
+			texts[a.Name+" "+name] = value
+		}
+	}
+	return texts
+}
+
+// histories of the rules in the case; a rule without an answer counts by its severity.
+func (q *inquest) histories() []analyst.RuleHistory {
+	var histories []analyst.RuleHistory
+	for index, a := range q.file.alerts {
+		var answer map[string]any
+		for _, asked := range q.asked {
+			if asked.index == index && asked.ask.Operation == opRuleHistory {
+				answer = q.replies[asked.ask.Key()].answer
+			}
+		}
+		histories = append(histories, analyst.NewRuleHistory(a.Spec.Rule, a.Spec.Severity, answer))
+	}
+	return histories
+}
+
+// answers to an operation, each once.
+func (q *inquest) answers(operation string) []map[string]any {
+	var answers []map[string]any
+	seen := map[string]bool{}
+	for _, a := range q.asked {
+		key := a.ask.Key()
+		if a.ask.Operation != operation || seen[key] {
+			continue
+		}
+		seen[key] = true
+		if answer := q.replies[key].answer; answer != nil {
+			answers = append(answers, answer)
+		}
+	}
+	return answers
+}
+
+// criticality of the most critical target that any answer speaks of.
+func (q *inquest) criticality() analyst.Criticality {
+	order := []analyst.Criticality{analyst.CriticalityCritical, analyst.CriticalityHigh, analyst.CriticalityLow}
+	best := len(order)
+	for _, r := range q.replies {
+		if text, ok := r.answer[criticalityResult].(string); ok {
+			if at := slices.Index(order, analyst.Criticality(text)); at >= 0 && at < best {
+				best = at
+			}
+		}
+	}
+	if best == len(order) {
+		return ""
+	}
+	return order[best]
+}
+
+// states of the questions, each once by its id; the worst end of several counts.
+func (q *inquest) states() []v1alpha1.QuestionStatus {
+	var states []v1alpha1.QuestionStatus
+	for _, a := range q.asked {
+		r := q.replies[a.ask.Key()]
+		state := v1alpha1.QuestionStatus{
+			ID: a.ask.ID, Ask: a.ask.Ask, Use: a.ask.Connector + "/" + a.ask.Operation, From: a.ask.From,
+			State: r.state, Message: r.message, AnswerDigest: digest(r.answer),
+		}
+		at := slices.IndexFunc(states, func(s v1alpha1.QuestionStatus) bool { return s.ID == state.ID })
+		switch {
+		case at < 0:
+			states = append(states, state)
+		case rank(state.State) > rank(states[at].State):
+			states[at] = state
+		}
+	}
+	return states
+}
+
+// rank orders how questions end: what is missing shows.
+func rank(s v1alpha1.QuestionState) int {
+	return slices.Index([]v1alpha1.QuestionState{
+		v1alpha1.QuestionEmpty, v1alpha1.QuestionAnswered, v1alpha1.QuestionTimedOut, v1alpha1.QuestionFailed,
+	}, s)
+}
+
+func digest(answer map[string]any) string {
+	if answer == nil {
+		return ""
+	}
+	raw, err := json.Marshal(answer) // sorts the keys
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,73 @@
+package investigation
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/internal/analyst"
+	"github.com/tocsin-dev/tocsin/internal/playbook"
+)
+
+// maxNarrative is what the schema takes.
+const maxNarrative = 16384
+
+// propose makes the actions that playbooks propose for the verdict, each once. The
+// name follows from what is proposed, so that proposing it again changes nothing.
+func (q *inquest) propose(status *v1alpha1.InvestigationStatus) ([]*v1alpha1.ResponseAction, error) {
+	var actions []*v1alpha1.ResponseAction
+	seen := map[string]bool{}
+	for index := range q.alerts {
+		for _, p := range q.books {
+			if matches, err := p.Matches(q.alerts[index]); err != nil || !matches {
+				continue // an error is among the unanswered
+			}
+			context := q.context(index, p)
+			context.Verdict, context.Probability = status.Verdict, float64(*status.ProbabilityPermille)/1000
+			proposals, errs := p.Propose(context)
+			for _, err := range errs {
+				status.Narrative = cut(status.Narrative+"\nNot proposed: "+analyst.Plain(err.Error(), 512), maxNarrative)
+			}
+			for _, proposal := range proposals {
+				if seen[proposal.Key()] {
+					continue
+				}
+				seen[proposal.Key()] = true
+				action, err := q.action(proposal)
+				if err != nil {
+					return nil, err
+				}
+				actions = append(actions, action)
+			}
+		}
+	}
+	return actions[:min(len(actions), maxActions)], nil
+}
+
+func (q *inquest) action(p playbook.Proposal) (*v1alpha1.ResponseAction, error) {
+	with, err := json.Marshal(p.Arguments)
+	if err != nil {
+		return nil, fmt.Errorf("action %s of playbook %s: %w", p.ID, p.Playbook, err)
+	}
+	sum := sha256.Sum256([]byte(p.Key()))
+	action := &v1alpha1.ResponseAction{}
+	action.Namespace = q.file.investigation.Namespace
+	action.Name = fmt.Sprintf("%s-%s-%s", cut(p.ID, 40), cut(q.file.investigation.Name, 200), hex.EncodeToString(sum[:])[:5])
+	action.Labels = map[string]string{v1alpha1.LabelInvestigation: q.file.investigation.Name}
+	action.Spec = v1alpha1.ResponseActionSpec{
+		Use:           &v1alpha1.ActionUse{Connector: p.Connector, Operation: p.Operation, With: &runtime.RawExtension{Raw: with}},
+		Investigation: q.file.investigation.Name, Reason: cut(p.Reason, 1024), RequestedBy: "playbook:" + p.Playbook,
+		Order: p.Order, UndoAfter: p.UndoAfter,
+	}
+	return action, nil
+}
+
+// cut keeps whole characters of the first limit bytes.
+func cut(text string, limit int) string {
+	return strings.ToValidUTF8(text[:min(len(text), limit)], "")
+}
