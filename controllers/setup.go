@@ -8,6 +8,7 @@ import (
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/connectors"
 	"github.com/tocsin-dev/tocsin/controllers/alert"
 	"github.com/tocsin-dev/tocsin/controllers/alertsource"
@@ -47,13 +48,19 @@ type Parts struct {
 // Setup registers every controller with the manager.
 func Setup(ctx context.Context, mgr ctrl.Manager, p Parts) error {
 	books := playbook.NewStore()
+	connectorsSeen, playbooksSeen := &configuration.Seen{}, &configuration.Seen{}
 	policies := policy.NewStore()
 	recorder := mgr.GetEventRecorder("tocsin")
 	return errors.Join(
 		alertsource.SetupWithManager(mgr, &alertsource.Checker{Secrets: mgr.GetAPIReader(), Sources: p.Sources}),
 		detectionrule.SetupWithManager(mgr, &detectionrule.Checker{Engine: p.Detections}, p.RulesSeen),
-		connector.SetupWithManager(mgr, &connector.Checker{Factories: p.Factories, Registry: p.Registry}),
-		playbook.SetupWithManager(mgr, &playbook.Checker{Registry: p.Registry, Store: books}),
+		connector.SetupWithManager(mgr, &connector.Checker{Factories: p.Factories, Registry: p.Registry}, connectorsSeen),
+		playbook.SetupWithManager(mgr, &playbook.Checker{
+			Registry: p.Registry, Store: books,
+			Ready: func(ctx context.Context) error {
+				return connectorsSeen.Await(ctx, mgr.GetClient(), &v1alpha1.ConnectorList{})
+			},
+		}, playbooksSeen),
 		analyst.SetupWithManager(mgr, &analyst.Checker{Cases: p.Cases}),
 		approvalpolicy.SetupWithManager(mgr, &approvalpolicy.Checker{Policies: policies}),
 		(&alert.Reconciler{Client: mgr.GetClient(), Correlator: p.Cases}).SetupWithManager(mgr),
@@ -61,6 +68,9 @@ func Setup(ctx context.Context, mgr ctrl.Manager, p Parts) error {
 			Client: mgr.GetClient(), Correlator: p.Cases, Recorder: recorder, Now: p.Clock.Now,
 			Investigator: &investigation.Investigator{
 				Reader: mgr.GetClient(), Registry: p.Registry, Playbooks: books, Log: p.Log, Now: p.Clock.Now,
+				Ready: func(ctx context.Context) error {
+					return playbooksSeen.Await(ctx, mgr.GetClient(), &v1alpha1.PlaybookList{})
+				},
 			},
 		}).SetupWithManager(ctx, mgr),
 		responseaction.SetupWithManager(ctx, mgr, responseaction.Dependencies{

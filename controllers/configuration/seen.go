@@ -28,7 +28,7 @@ func (s *Seen) mark(key types.NamespacedName) {
 // whether it is in force or was refused.
 func (s *Seen) Await(ctx context.Context, reader client.Reader, list client.ObjectList) error {
 	return wait.PollUntilContextCancel(ctx, pollSeen, true, func(ctx context.Context) (bool, error) {
-		if err := reader.List(ctx, list); err != nil {
+		if err := reader.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
 			return false, err
 		}
 		all := true

@@ -30,11 +30,11 @@ type Checker struct {
 // +kubebuilder:rbac:groups=soc.tocsin.dev,resources=connectors/status,verbs=patch
 
 // SetupWithManager registers the controller.
-func SetupWithManager(mgr ctrl.Manager, checker *Checker) error {
+func SetupWithManager(mgr ctrl.Manager, checker *Checker, seen *configuration.Seen) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("connector").
 		For(&v1alpha1.Connector{}, configuration.SpecChanges()).
 		Complete(&configuration.Reconciler[*v1alpha1.Connector]{
-			Client: mgr.GetClient(), Checker: checker, Every: healthEvery,
+			Client: mgr.GetClient(), Checker: checker, Every: healthEvery, Seen: seen,
 			New: func() *v1alpha1.Connector { return &v1alpha1.Connector{} },
 		})
 }

@@ -38,6 +38,9 @@ type Investigator struct {
 	Playbooks Playbooks
 	Log       Log
 	Now       func() time.Time
+	// Ready returns once every Connector and Playbook that exists was checked: right
+	// after a start, a case would be concluded without them.
+	Ready func(context.Context) error
 }
 
 // outcome of an investigation.
@@ -49,6 +52,9 @@ type outcome struct {
 
 // investigate reads only what the connectors answer; all else is computed.
 func (i *Investigator) investigate(ctx context.Context, file *caseFile) (outcome, error) {
+	if err := i.Ready(ctx); err != nil {
+		return outcome{}, err
+	}
 	q, err := i.open(ctx, file)
 	if err != nil {
 		return outcome{}, err

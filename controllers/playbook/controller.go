@@ -22,6 +22,9 @@ import (
 type Checker struct {
 	Registry *connectors.Registry
 	Store    *Store
+	// Ready returns once every Connector that exists was checked: before that, right
+	// after a start, an operation that is not known is no mistake of the playbook.
+	Ready func(context.Context) error
 }
 
 // +kubebuilder:rbac:groups=soc.tocsin.dev,resources=playbooks,verbs=get;list;watch
@@ -29,7 +32,7 @@ type Checker struct {
 
 // SetupWithManager registers the controller. A connector that comes or goes
 // changes which operations exist, so its namespace's playbooks are checked again.
-func SetupWithManager(mgr ctrl.Manager, checker *Checker) error {
+func SetupWithManager(mgr ctrl.Manager, checker *Checker, seen *configuration.Seen) error {
 	c := mgr.GetClient()
 	ofNamespace := func(ctx context.Context, object client.Object) []reconcile.Request {
 		var list v1alpha1.PlaybookList
@@ -47,13 +50,16 @@ func SetupWithManager(mgr ctrl.Manager, checker *Checker) error {
 		For(&v1alpha1.Playbook{}, configuration.SpecChanges()).
 		Watches(&v1alpha1.Connector{}, handler.EnqueueRequestsFromMapFunc(ofNamespace)).
 		Complete(&configuration.Reconciler[*v1alpha1.Playbook]{
-			Client: c, Checker: checker,
+			Client: c, Checker: checker, Seen: seen,
 			New: func() *v1alpha1.Playbook { return &v1alpha1.Playbook{} },
 		})
 }
 
 // Check implements configuration.Checker.
-func (c *Checker) Check(_ context.Context, p *v1alpha1.Playbook) (string, error) {
+func (c *Checker) Check(ctx context.Context, p *v1alpha1.Playbook) (string, error) {
+	if err := c.Ready(ctx); err != nil {
+		return "", err
+	}
 	key := client.ObjectKeyFromObject(p)
 	compiled, err := playbook.Compile(p.Name, p.Spec, c.Registry.Catalog(p.Namespace))
 	if errors.Is(err, playbook.ErrUnknownOperation) {
