@@ -194,7 +194,14 @@ func TestAppendFailsWhereTheLogIsGone(t *testing.T) {
 
 func TestOpenRefusesATamperedLog(t *testing.T) {
 	dir, checkpoints := grow(t, 2, 3)
-	other, _ := grow(t, 5)
+	other := t.TempDir()
+	foreign := mustOpen(t, other)
+	for i := range 5 {
+		if _, err := foreign.Append(t.Context(), entryAt(100+i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustClose(t, foreign)
 	stateOf := func(d string) []byte { return mustRead(t, d, "log/.state/treeState") }
 	tests := map[string]struct {
 		change func(d string)
