@@ -13,7 +13,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
@@ -204,16 +203,12 @@ func (c *Reconciler) tell(approval *v1alpha1.Approval, action *v1alpha1.Response
 func describe(approval *v1alpha1.Approval, r response.Ruling) {
 	status, generation := &approval.Status, approval.Generation
 	status.ObservedGeneration = generation
-	counted := metav1.ConditionFalse
 	if r.Counts {
-		counted = metav1.ConditionTrue
 		conditions.Ready(&status.Conditions, generation, r.Reason, r.Message)
 	} else {
 		conditions.Stalled(&status.Conditions, generation, r.Reason, r.Message)
 	}
-	meta.SetStatusCondition(&status.Conditions, metav1.Condition{
-		Type: v1alpha1.ConditionCounted, Status: counted, ObservedGeneration: generation, Reason: r.Reason, Message: r.Message,
-	})
+	conditions.Set(&status.Conditions, v1alpha1.ConditionCounted, r.Counts, generation, r.Reason, r.Message)
 }
 
 // ofAction wakes the approvals of an action.

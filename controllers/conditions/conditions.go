@@ -4,15 +4,14 @@
 package conditions
 
 import (
-	"unicode/utf8"
-
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/internal/shorten"
 )
 
-// maxMessage is the length that the API server accepts, in bytes.
+// maxMessage is the length that the API server accepts, in characters.
 const maxMessage = 32768
 
 // Ready says that the object is done or in force at this generation.
@@ -33,24 +32,21 @@ func Stalled(conditions *[]metav1.Condition, generation int64, reason, message s
 	set(conditions, v1alpha1.ConditionStalled, metav1.ConditionTrue, generation, reason, message)
 }
 
+// Set sets a condition beside Ready and Stalled, one that the kind has of its own.
+func Set(conditions *[]metav1.Condition, kind string, holds bool, generation int64, reason, message string) {
+	status := metav1.ConditionFalse
+	if holds {
+		status = metav1.ConditionTrue
+	}
+	set(conditions, kind, status, generation, reason, message)
+}
+
 func set(conditions *[]metav1.Condition, kind string, status metav1.ConditionStatus, generation int64, reason, message string) {
 	meta.SetStatusCondition(conditions, metav1.Condition{
 		Type:               kind,
 		Status:             status,
 		ObservedGeneration: generation,
 		Reason:             reason,
-		Message:            cut(message),
+		Message:            shorten.Characters(message, maxMessage),
 	})
-}
-
-// cut shortens a message to what the API server accepts, between two characters.
-func cut(message string) string {
-	if len(message) <= maxMessage {
-		return message
-	}
-	end := maxMessage - len("...")
-	for end > 0 && !utf8.RuneStart(message[end]) {
-		end--
-	}
-	return message[:end] + "..."
 }

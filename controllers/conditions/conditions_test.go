@@ -77,12 +77,12 @@ func TestSettingTheSameChangesNothing(t *testing.T) {
 }
 
 func TestLongMessagesAreCutBetweenCharacters(t *testing.T) {
-	for _, message := range []string{strings.Repeat("a", maxMessage+1), strings.Repeat("é", maxMessage), "a" + strings.Repeat("é", maxMessage)} {
+	for _, message := range []string{strings.Repeat("a", maxMessage+1), "a" + strings.Repeat("é", maxMessage)} {
 		var conditions []metav1.Condition
 		NotReady(&conditions, 1, "Unavailable", message)
 		got := conditions[0].Message
-		if len(got) > maxMessage || !utf8.ValidString(got) || !strings.HasSuffix(got, "...") {
-			t.Errorf("message of %d bytes became %d bytes, valid %v", len(message), len(got), utf8.ValidString(got))
+		if utf8.RuneCountInString(got) != maxMessage || !utf8.ValidString(got) || !strings.HasSuffix(got, "…") {
+			t.Errorf("message of %d bytes became %d characters, valid %v", len(message), utf8.RuneCountInString(got), utf8.ValidString(got))
 		}
 	}
 	var conditions []metav1.Condition

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -87,12 +88,11 @@ func (f *caseFile) conclude(found outcome, now time.Time) {
 		status.ConcludedAt = &metav1.MicroTime{Time: now}
 	}
 	f.investigation.Status = status
-	message := found.escalateReason
 	f.set(v1alpha1.ConditionConcluded, true, v1alpha1.ReasonConcluded, string(status.Verdict))
-	if message == "" {
+	if found.escalateReason == "" {
 		f.set(v1alpha1.ConditionEscalated, false, v1alpha1.ReasonNotEscalated, "closed by itself on trusted evidence")
 	} else {
-		f.set(v1alpha1.ConditionEscalated, true, v1alpha1.ReasonEscalated, message)
+		f.set(v1alpha1.ConditionEscalated, true, v1alpha1.ReasonEscalated, found.escalateReason)
 	}
 }
 
@@ -128,12 +128,7 @@ func sortedSummaries(byName map[string]v1alpha1.ActionSummary) []v1alpha1.Action
 	for _, s := range byName {
 		list = append(list, s)
 	}
-	slices.SortFunc(list, func(a, b v1alpha1.ActionSummary) int {
-		if a.Name < b.Name {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(list, func(a, b v1alpha1.ActionSummary) int { return strings.Compare(a.Name, b.Name) })
 	return list[:min(len(list), maxActions)]
 }
 
@@ -177,11 +172,5 @@ func (f *caseFile) close(now time.Time, reason, message string) {
 }
 
 func (f *caseFile) set(kind string, holds bool, reason, message string) {
-	status := metav1.ConditionFalse
-	if holds {
-		status = metav1.ConditionTrue
-	}
-	meta.SetStatusCondition(&f.investigation.Status.Conditions, metav1.Condition{
-		Type: kind, Status: status, Reason: reason, Message: message, ObservedGeneration: f.investigation.Generation,
-	})
+	conditions.Set(&f.investigation.Status.Conditions, kind, holds, f.investigation.Generation, reason, message)
 }

@@ -5,13 +5,13 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/internal/analyst"
 	"github.com/tocsin-dev/tocsin/internal/playbook"
+	"github.com/tocsin-dev/tocsin/internal/shorten"
 )
 
 // maxNarrative is what the schema takes.
@@ -31,7 +31,7 @@ func (q *inquest) propose(status *v1alpha1.InvestigationStatus) ([]*v1alpha1.Res
 			context.Verdict, context.Probability = status.Verdict, float64(*status.ProbabilityPermille)/1000
 			proposals, errs := p.Propose(context)
 			for _, err := range errs {
-				status.Narrative = cut(status.Narrative+"\nNot proposed: "+analyst.Plain(err.Error(), 512), maxNarrative)
+				status.Narrative = shorten.Characters(status.Narrative+"\nNot proposed: "+analyst.Plain(err.Error(), 512), maxNarrative)
 			}
 			for _, proposal := range proposals {
 				if seen[proposal.Key()] {
@@ -57,17 +57,12 @@ func (q *inquest) action(p playbook.Proposal) (*v1alpha1.ResponseAction, error) 
 	sum := sha256.Sum256([]byte(p.Key()))
 	action := &v1alpha1.ResponseAction{}
 	action.Namespace = q.file.investigation.Namespace
-	action.Name = fmt.Sprintf("%s-%s-%s", cut(p.ID, 40), cut(q.file.investigation.Name, 200), hex.EncodeToString(sum[:])[:5])
+	action.Name = fmt.Sprintf("%s-%s-%s", shorten.Name(p.ID, 40), shorten.Name(q.file.investigation.Name, 200), hex.EncodeToString(sum[:])[:5])
 	action.Labels = map[string]string{v1alpha1.LabelInvestigation: q.file.investigation.Name}
 	action.Spec = v1alpha1.ResponseActionSpec{
 		Use:           &v1alpha1.ActionUse{Connector: p.Connector, Operation: p.Operation, With: &runtime.RawExtension{Raw: with}},
-		Investigation: q.file.investigation.Name, Reason: cut(p.Reason, 1024), RequestedBy: "playbook:" + p.Playbook,
+		Investigation: q.file.investigation.Name, Reason: shorten.Characters(p.Reason, 1024), RequestedBy: "playbook:" + p.Playbook,
 		Order: p.Order, UndoAfter: p.UndoAfter,
 	}
 	return action, nil
-}
-
-// cut keeps whole characters of the first limit bytes.
-func cut(text string, limit int) string {
-	return strings.ToValidUTF8(text[:min(len(text), limit)], "")
 }

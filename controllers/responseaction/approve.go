@@ -12,13 +12,11 @@ import (
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/internal/redact"
 	"github.com/tocsin-dev/tocsin/internal/response"
+	"github.com/tocsin-dev/tocsin/internal/shorten"
 )
 
-const (
-	minute = time.Minute
-	// proofRetry is how soon to look again for the admission policies.
-	proofRetry = 15 * time.Second
-)
+// proofRetry is how soon to look again for the admission policies.
+const proofRetry = 15 * time.Second
 
 // approve waits until as many people have approved as the decision demands.
 type approve struct {
@@ -89,7 +87,7 @@ func denial(tally response.Tally, approvals []v1alpha1.Approval) string {
 			continue
 		}
 		i := slices.IndexFunc(approvals, func(a v1alpha1.Approval) bool { return a.Name == c.Name })
-		return cut(fmt.Sprintf("denied by %s (%s): %s", c.Approver, c.Tier, redact.String(approvals[i].Spec.Reason)), maxMessage)
+		return shorten.Characters(fmt.Sprintf("denied by %s (%s): %s", c.Approver, c.Tier, redact.String(approvals[i].Spec.Reason)), maxMessage)
 	}
 	return "denied"
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/internal/policy"
 	"github.com/tocsin-dev/tocsin/internal/response"
+	"github.com/tocsin-dev/tocsin/internal/shorten"
 )
 
 // decide asks the policies in every pass: what they say now counts, not what they
@@ -31,7 +32,7 @@ func (s decide) take(ctx context.Context, r *run) (next, error) {
 	r.status().Decision = &decision
 	if decision.Outcome == v1alpha1.DecisionDeny {
 		r.mark(v1alpha1.ConditionAuthorized, false, v1alpha1.ReasonDenied, "")
-		r.stall(v1alpha1.ReasonDenied, cut(strings.Join(decision.Reasons, "; "), maxMessage))
+		r.stall(v1alpha1.ReasonDenied, shorten.Characters(strings.Join(decision.Reasons, "; "), maxMessage))
 		return halt, nil
 	}
 	return proceed, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -11,10 +12,11 @@ import (
 	"github.com/tocsin-dev/tocsin/connectors"
 	"github.com/tocsin-dev/tocsin/internal/redact"
 	"github.com/tocsin-dev/tocsin/internal/response"
+	"github.com/tocsin-dev/tocsin/internal/shorten"
 )
 
 // forbiddenRetry is how often a plan is tried whose permission is missing: nothing tells when it is granted.
-const forbiddenRetry = minute
+const forbiddenRetry = time.Minute
 
 // plan makes the plan, and makes it again before it is executed: where the
 // target has changed in what matters, the digest differs and old approvals do not count.
@@ -65,7 +67,7 @@ func (s plan) due(ctx context.Context, r *run) (bool, error) {
 
 // failed tells what a human must change from what passes by itself.
 func (s plan) failed(r *run, err error) (next, error) {
-	message := cut(redact.String(err.Error()), maxMessage)
+	message := shorten.Characters(redact.String(err.Error()), maxMessage)
 	switch {
 	case errors.Is(err, connectors.ErrInvalid):
 		r.stall(v1alpha1.ReasonInvalidSpec, message)
@@ -85,11 +87,12 @@ func (s plan) failed(r *run, err error) (next, error) {
 
 // describe is the plan as people see it: redacted, and cut where it is too long.
 func describe(r *run, digest string, made connectors.Plan) *v1alpha1.Plan {
+	diff := redact.String(made.Diff)
 	p := &v1alpha1.Plan{
 		Digest:    digest,
 		Target:    made.Target,
-		Summary:   cut(redact.String(made.Summary), maxSummary),
-		Diff:      cut(redact.String(made.Diff), maxDiff),
+		Summary:   shorten.Characters(redact.String(made.Summary), maxSummary),
+		Diff:      shorten.Characters(diff, maxDiff),
 		Risk:      r.job.operation.Risk,
 		Undo:      v1alpha1.UndoIrreversible,
 		PlannedAt: r.micro(),
@@ -97,12 +100,12 @@ func describe(r *run, digest string, made connectors.Plan) *v1alpha1.Plan {
 	if made.Inverse != nil {
 		p.Undo = v1alpha1.UndoReversible
 	}
-	if len(made.Diff) > maxDiff {
+	if p.Diff != diff {
 		p.Warnings = append(p.Warnings, "the diff is too long to show and was cut; the digest covers all of it")
 	}
 	for _, w := range made.Warnings {
 		if len(p.Warnings) < maxWarnings {
-			p.Warnings = append(p.Warnings, cut(redact.String(w), maxWarning))
+			p.Warnings = append(p.Warnings, shorten.Characters(redact.String(w), maxWarning))
 		}
 	}
 	return p

@@ -13,6 +13,7 @@ import (
 	"github.com/tocsin-dev/tocsin/internal/audit"
 	"github.com/tocsin-dev/tocsin/internal/redact"
 	"github.com/tocsin-dev/tocsin/internal/response"
+	"github.com/tocsin-dev/tocsin/internal/shorten"
 )
 
 const (
@@ -44,7 +45,7 @@ func entryFor(r *run) (audit.Entry, bool) {
 func decisionEntry(r *run) audit.Entry {
 	e := newEntry(r, audit.TypeDecision)
 	if ready := meta.FindStatusCondition(r.status().Conditions, v1alpha1.ConditionReady); ready != nil {
-		e.Summary = cut(ready.Reason+": "+ready.Message, maxMessage)
+		e.Summary = shorten.Characters(ready.Reason+": "+ready.Message, maxMessage)
 	}
 	return e
 }
@@ -53,7 +54,7 @@ func decisionEntry(r *run) audit.Entry {
 func intentEntry(r *run) audit.Entry {
 	e := newEntry(r, audit.TypeIntent)
 	e.Summary = r.status().Plan.Summary
-	e.Data["authority"] = cut(authority(r.status()), maxMessage)
+	e.Data["authority"] = shorten.Characters(authority(r.status()), maxMessage)
 	e.Data["key"] = r.job.request.Key
 	return e
 }

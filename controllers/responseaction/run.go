@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/tocsin-dev/tocsin/connectors"
 	"github.com/tocsin-dev/tocsin/controllers/conditions"
 	"github.com/tocsin-dev/tocsin/internal/operation"
+	"github.com/tocsin-dev/tocsin/internal/shorten"
 )
 
 // step brings an action further. It reads what it needs and changes the action in
@@ -84,22 +84,12 @@ func (r *run) stall(reason, message string) {
 
 // mark sets one of the conditions that tell what has been passed.
 func (r *run) mark(kind string, holds bool, reason, message string) {
-	mark(r.action, kind, holds, reason, message)
-}
-
-func mark(action *v1alpha1.ResponseAction, kind string, holds bool, reason, message string) {
-	status := metav1.ConditionFalse
-	if holds {
-		status = metav1.ConditionTrue
-	}
-	meta.SetStatusCondition(&action.Status.Conditions, metav1.Condition{
-		Type: kind, Status: status, ObservedGeneration: action.Generation, Reason: reason, Message: message,
-	})
+	conditions.Set(&r.status().Conditions, kind, holds, r.action.Generation, reason, message)
 }
 
 // finish records how the action ended.
 func (r *run) finish(outcome v1alpha1.ActionOutcome, message string) {
-	message = cut(message, maxMessage)
+	message = shorten.Characters(message, maxMessage)
 	r.status().Result = &v1alpha1.ActionResult{Outcome: outcome, Message: message, FinishedAt: r.micro()}
 	reason := string(outcome)
 	r.status().ObservedGeneration = r.action.Generation

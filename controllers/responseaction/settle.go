@@ -12,6 +12,7 @@ import (
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/controllers/conditions"
 	"github.com/tocsin-dev/tocsin/internal/response"
+	"github.com/tocsin-dev/tocsin/internal/shorten"
 )
 
 // settle follows up on an action that has ended: it marks the action that it took
@@ -89,7 +90,7 @@ func (s settle) create(ctx context.Context, undo *v1alpha1.ResponseAction) error
 // undoOf is the action that takes an action back when its time is over.
 func undoOf(action *v1alpha1.ResponseAction) *v1alpha1.ResponseAction {
 	undo := &v1alpha1.ResponseAction{
-		ObjectMeta: metav1.ObjectMeta{Namespace: action.Namespace, Name: cut(action.Name, maxName-len(undoSuffix)) + undoSuffix},
+		ObjectMeta: metav1.ObjectMeta{Namespace: action.Namespace, Name: shorten.Name(action.Name, maxName-len(undoSuffix)) + undoSuffix},
 		Spec: v1alpha1.ResponseActionSpec{
 			Undo:          action.Name,
 			Investigation: action.Spec.Investigation,

@@ -2,7 +2,6 @@ package responseaction
 
 import (
 	"fmt"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/internal/response"
+	"github.com/tocsin-dev/tocsin/internal/shorten"
 )
 
 // maxNote is what the API server accepts of an event's note, in bytes.
@@ -37,9 +37,7 @@ func tell(recorder events.EventRecorder, r *run) {
 	if reason == "" {
 		return
 	}
-	if len(note) > maxNote {
-		note = strings.ToValidUTF8(note[:maxNote-3], "") + "..."
-	}
+	note = shorten.Bytes(note, maxNote)
 	var related *v1alpha1.Investigation
 	if r.investigation != nil && (response.Settled(r.action) || reason == v1alpha1.ReasonWaitingForApproval) {
 		related = r.investigation
@@ -49,7 +47,7 @@ func tell(recorder events.EventRecorder, r *run) {
 		return
 	}
 	recorder.Eventf(r.action, related, kind, reason, eventAction, "%s", note)
-	recorder.Eventf(related, r.action, kind, reason, eventAction, "%s", r.action.Name+": "+note)
+	recorder.Eventf(related, r.action, kind, reason, eventAction, "%s", shorten.Bytes(r.action.Name+": "+note, maxNote))
 }
 
 func story(before, after *v1alpha1.ResponseAction) (kind, reason, note string) {

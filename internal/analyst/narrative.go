@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/internal/shorten"
 )
 
 // Lines that a section of the narrative has at most.
@@ -21,11 +22,7 @@ func narrative(d Dossier, s v1alpha1.InvestigationStatus, priority string) strin
 	section(&b, "What speaks against it", against(s))
 	section(&b, "Not known", notKnown(d.Unanswered))
 	section(&b, "What to do", toDo(d, s))
-	text := strings.TrimSuffix(b.String(), "\n")
-	if runes := []rune(text); len(runes) > maxNarrative {
-		return cut(text, maxNarrative)
-	}
-	return text
+	return shorten.Characters(strings.TrimSuffix(b.String(), "\n"), maxNarrative)
 }
 
 func section(b *strings.Builder, title string, lines []string) {

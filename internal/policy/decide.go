@@ -8,12 +8,12 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/internal/shorten"
 )
 
 // Bounds of v1alpha1.Decision.
@@ -158,15 +158,7 @@ func bounded(reasons []string) []string {
 		reasons = append(reasons[:maxReasons-1:maxReasons-1], fmt.Sprintf("and %d more reasons", left+1))
 	}
 	for i, reason := range reasons {
-		reasons[i] = cut(reason, maxReason)
+		reasons[i] = shorten.Characters(reason, maxReason)
 	}
 	return reasons
-}
-
-// cut shortens a text to a number of characters.
-func cut(text string, length int) string {
-	if utf8.RuneCountInString(text) <= length {
-		return text
-	}
-	return string([]rune(text)[:length-3]) + "..."
 }

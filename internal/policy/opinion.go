@@ -12,6 +12,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/rego"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/internal/shorten"
 )
 
 // deadline bounds the asking of one policy.
@@ -137,5 +138,5 @@ func show(value any) string {
 	if err != nil {
 		return fmt.Sprintf("%T", value)
 	}
-	return cut(string(raw), 128)
+	return shorten.Characters(string(raw), 128)
 }

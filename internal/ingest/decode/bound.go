@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/internal/shorten"
 )
 
 // The limits of the Alert kind, in characters.
@@ -108,11 +109,13 @@ func attributes(in map[string]string) map[string]string {
 
 // line is text on one line: nothing that moves a terminal's cursor or turns its direction.
 func line(s string, limit int) string {
-	return cut(strings.Join(strings.FieldsFunc(printable(s), unicode.IsSpace), " "), limit)
+	return shorten.Characters(strings.Join(strings.FieldsFunc(printable(s), unicode.IsSpace), " "), limit)
 }
 
 // text may have several lines.
-func text(s string, limit int) string { return cut(strings.TrimSpace(printable(s)), limit) }
+func text(s string, limit int) string {
+	return shorten.Characters(strings.TrimSpace(printable(s)), limit)
+}
 
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
@@ -126,19 +129,4 @@ func printable(s string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(s, string(utf8.RuneError)))
-}
-
-// cut ends longer text with an ellipsis. The limit is in characters, as the API server counts.
-func cut(s string, limit int) string {
-	if len(s) <= limit || utf8.RuneCountInString(s) <= limit {
-		return s
-	}
-	count := 0
-	for i := range s {
-		if count == limit-1 {
-			return s[:i] + "…"
-		}
-		count++
-	}
-	return s
 }

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/internal/shorten"
 )
 
 // Decode maps each event by itself: one that fails does not keep the others back.
@@ -109,7 +110,7 @@ func (m *mapping) mapSeverity(vars map[string]any, spec *v1alpha1.AlertSpec) err
 	}
 	i := slices.IndexFunc(v1alpha1.Severities, func(s v1alpha1.Severity) bool { return strings.EqualFold(string(s), values[0]) })
 	if i < 0 || len(values) > 1 {
-		return fmt.Errorf("%s: expected one of %v", cut(fmt.Sprintf("%q", values), maxName), v1alpha1.Severities)
+		return fmt.Errorf("%s: expected one of %v", shorten.Characters(fmt.Sprintf("%q", values), maxName), v1alpha1.Severities)
 	}
 	spec.Severity = v1alpha1.Severities[i]
 	return nil
@@ -125,7 +126,7 @@ func (m *mapping) mapTechniques(vars map[string]any, spec *v1alpha1.AlertSpec) e
 	}
 	for _, v := range values {
 		if !technique.MatchString(v) {
-			return fmt.Errorf("%q: expected an ATT&CK id such as T1552.007", cut(v, maxName))
+			return fmt.Errorf("%q: expected an ATT&CK id such as T1552.007", shorten.Characters(v, maxName))
 		}
 		spec.Techniques = append(spec.Techniques, v1alpha1.Technique(v))
 	}
@@ -142,7 +143,7 @@ func (m *mapping) mapTime(vars map[string]any, spec *v1alpha1.AlertSpec) error {
 	}
 	at, err := time.Parse(time.RFC3339Nano, values[0])
 	if err != nil {
-		return fmt.Errorf("%q: expected a timestamp or RFC 3339 text such as 2026-01-31T09:02:11Z", cut(values[0], maxName))
+		return fmt.Errorf("%q: expected a timestamp or RFC 3339 text such as 2026-01-31T09:02:11Z", shorten.Characters(values[0], maxName))
 	}
 	spec.FirstSeen = metav1.NewMicroTime(at)
 	return nil

@@ -10,6 +10,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tocsin-dev/tocsin/internal/shorten"
 )
 
 const (
@@ -97,8 +99,5 @@ func oneLine(s string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(s, "\uFFFD"))
-	if runes := []rune(s); len(runes) > maxReason {
-		return string(runes[:maxReason-1]) + "…"
-	}
-	return strings.TrimSpace(s)
+	return shorten.Characters(strings.TrimSpace(s), maxReason)
 }

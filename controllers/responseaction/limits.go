@@ -1,0 +1,10 @@
+package responseaction
+
+// Limits of the schema, in characters but for maxWarnings.
+const (
+	maxMessage  = 1024
+	maxSummary  = 512
+	maxWarning  = 512
+	maxWarnings = 16
+	maxDiff     = 32768
+)
