@@ -88,7 +88,7 @@ func shell(t *testing.T, namespace, pod string, n int) []byte {
 	t.Helper()
 	now := time.Now().UTC()
 	raw, err := json.Marshal(map[string]any{
-		"time": now.Format(time.RFC3339Nano), "rule": "Terminal shell in container", "priority": "Notice", "source": "syscall",
+		"time": now.Format(time.RFC3339Nano), "rule": shellRule, "priority": "Notice", "source": "syscall",
 		"hostname": "node-1",
 		"output":   fmt.Sprintf("%s: Notice A shell was spawned in a container with an attached terminal (k8s_ns=%s k8s_pod_name=%s)", now.Format("15:04:05.000000000"), namespace, pod),
 		"tags":     []string{"container", "maturity_stable", "mitre_execution", "shell", "T1059"},

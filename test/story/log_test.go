@@ -32,7 +32,7 @@ func (s *tenant) standing(name, reason string) *v1alpha1.ResponseAction {
 func (v *shop) counted(want int64) {
 	v.t.Helper()
 	alerts := v.alerts()
-	rules := []string{"secrets-listed-cluster-wide", "pod-with-node-access", "cluster-admin-bound", "Terminal shell in container"}
+	rules := []string{"secrets-listed-cluster-wide", "pod-with-node-access", "cluster-admin-bound", shellRule}
 	for _, rule := range rules {
 		if len(alerts[rule]) != 1 {
 			v.t.Errorf("%d alerts of rule %s, want 1", len(alerts[rule]), rule)
@@ -41,7 +41,7 @@ func (v *shop) counted(want int64) {
 	if len(alerts) != len(rules) {
 		v.t.Errorf("alerts of %d rules, want %d", len(alerts), len(rules))
 	}
-	for _, a := range alerts["Terminal shell in container"] {
+	for _, a := range alerts[shellRule] {
 		if a.Status.Count != want {
 			v.t.Errorf("the shell is counted %d times, want %d", a.Status.Count, want)
 		}

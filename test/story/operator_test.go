@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -48,23 +49,30 @@ func startOperator(t *testing.T, c *env.Cluster) *operator {
 
 func (o *operator) file(name string) string { return filepath.Join(o.dir, name) }
 
-// start runs the process and does not wait for it to be ready.
 func (o *operator) start() {
 	o.t.Helper()
+	if err := o.spawn(); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+// spawn runs the process and does not wait for it to be ready.
+func (o *operator) spawn() error {
 	log, err := os.OpenFile(o.file("log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
-		o.t.Fatal(err)
+		return err
 	}
 	defer log.Close()
 	cmd := exec.Command(filepath.Join(workDir, "tocsin"), o.flags...)
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+o.file("kubeconfig"), "POD_NAMESPACE="+operatorNamespace)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
-		o.t.Fatal(err)
+		return err
 	}
 	exited := make(chan error, 1)
 	go func() { exited <- cmd.Wait() }()
 	o.process, o.exited = cmd, exited
+	return nil
 }
 
 // kill is SIGKILL: nothing of what the process knew is written.
@@ -106,15 +114,17 @@ func (o *operator) ready() {
 	})
 }
 
-// complain shows the end of the operator's log.
+// complain shows what in the operator's log is no mere information.
 func (o *operator) complain() {
 	raw, err := os.ReadFile(o.file("log"))
 	if err != nil {
 		o.t.Log(err)
 		return
 	}
-	lines := strings.Split(string(bytes.TrimSpace(raw)), "\n")
-	o.t.Logf("the operator's log ends:\n%s", strings.Join(lines[max(0, len(lines)-60):], "\n"))
+	lines := slices.DeleteFunc(strings.Split(string(bytes.TrimSpace(raw)), "\n"), func(line string) bool {
+		return strings.Contains(line, `"level":"info"`)
+	})
+	o.t.Logf("the operator's log ends:\n%s", strings.Join(lines[max(0, len(lines)-40):], "\n"))
 }
 
 func freeAddress(t *testing.T) string {

@@ -14,8 +14,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// shells is how often Falco reports the shell.
-const shells = 300
+// shells is how often Falco reports the shell, by this rule.
+const (
+	shells    = 300
+	shellRule = "Terminal shell in container"
+)
 
 // shop is a web shop whose ServiceAccount may do far too much, and whose pod is broken into.
 type shop struct {
