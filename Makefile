@@ -106,10 +106,12 @@ endif
 
 .PHONY: demo
 demo: ## Watch an attack being detected, contained and proven (KEEP=1, KUBECONFIG=file for a cluster of yours)
+	@echo 'Compiling the demo: seconds, or a few minutes the first time' >&2
 	@go run ./hack/demo
 
 .PHONY: bench
 bench: ## Measure on a real API server; figures as JSON to OUT=file
+	@echo 'Compiling the benchmark: seconds, or a few minutes the first time' >&2
 	@go run ./hack/bench
 
 # Tools, built from pinned Go modules.
