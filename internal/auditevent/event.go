@@ -5,6 +5,7 @@ package auditevent
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -84,9 +85,10 @@ func dryRun(e Event, raw map[string]any) bool {
 	if !slices.Contains(objectVerbs, e.Verb) || !slices.Contains(storedSubresources, e.Object.Subresource) {
 		return false
 	}
-	if asksDryRun(e.URI) {
-		return true
+	if !strings.HasPrefix(e.Verb, "delete") {
+		return asksDryRun(e.URI)
 	}
+	// A deletion with a body goes by the body alone, and an event need not show whether there was one.
 	options := object(raw, "requestObject")
 	return text(options, "kind") == "DeleteOptions" && slices.Contains(texts(options, "dryRun"), "All")
 }

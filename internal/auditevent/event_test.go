@@ -25,15 +25,17 @@ func TestDryRun(t *testing.T) {
 		event string
 		want  bool
 	}{
-		"create":                    {`{"verb":"create","requestURI":"/api/v1/namespaces/a/pods?dryRun=All&x=y","objectRef":{"resource":"pods"}}`, true},
-		"scale":                     {`{"verb":"patch","requestURI":"/x?dryRun=All","objectRef":{"resource":"deployments","subresource":"scale"}}`, true},
-		"body of a delete":          {`{"verb":"delete","requestURI":"/x","objectRef":{"resource":"pods"},"requestObject":{"kind":"DeleteOptions","dryRun":["All"]}}`, true},
-		"body of something else":    {`{"verb":"create","requestURI":"/x","objectRef":{"resource":"foos"},"requestObject":{"kind":"Foo","dryRun":["All"]}}`, false},
-		"another parameter":         {`{"verb":"create","requestURI":"/x?fieldManager=dryRun=All","objectRef":{"resource":"pods"}}`, false},
-		"reading is never dry":      {`{"verb":"list","requestURI":"/api/v1/secrets?dryRun=All","objectRef":{"resource":"secrets"}}`, false},
-		"exec is never dry":         {`{"verb":"create","requestURI":"/x/exec?dryRun=All","objectRef":{"resource":"pods","subresource":"exec"}}`, false},
-		"tokens are never dry":      {`{"verb":"create","requestURI":"/x/token?dryRun=All","objectRef":{"resource":"serviceaccounts","subresource":"token"}}`, false},
-		"a query that cannot parse": {`{"verb":"create","requestURI":"/x?dryRun=All&%zz","objectRef":{"resource":"pods"}}`, false},
+		"create":           {`{"verb":"create","requestURI":"/api/v1/namespaces/a/pods?dryRun=All&x=y","objectRef":{"resource":"pods"}}`, true},
+		"scale":            {`{"verb":"patch","requestURI":"/x?dryRun=All","objectRef":{"resource":"deployments","subresource":"scale"}}`, true},
+		"body of a delete": {`{"verb":"delete","requestURI":"/x","objectRef":{"resource":"pods"},"requestObject":{"kind":"DeleteOptions","dryRun":["All"]}}`, true},
+		"a delete goes by its body, whatever its query says": {`{"verb":"delete","requestURI":"/x?dryRun=All","objectRef":{"resource":"pods"},"requestObject":{"kind":"DeleteOptions"}}`, false},
+		"a delete whose body is not shown":                   {`{"level":"Metadata","verb":"deletecollection","requestURI":"/x?dryRun=All","objectRef":{"resource":"pods"}}`, false},
+		"body of something else":                             {`{"verb":"create","requestURI":"/x","objectRef":{"resource":"foos"},"requestObject":{"kind":"Foo","dryRun":["All"]}}`, false},
+		"another parameter":                                  {`{"verb":"create","requestURI":"/x?fieldManager=dryRun=All","objectRef":{"resource":"pods"}}`, false},
+		"reading is never dry":                               {`{"verb":"list","requestURI":"/api/v1/secrets?dryRun=All","objectRef":{"resource":"secrets"}}`, false},
+		"exec is never dry":                                  {`{"verb":"create","requestURI":"/x/exec?dryRun=All","objectRef":{"resource":"pods","subresource":"exec"}}`, false},
+		"tokens are never dry":                               {`{"verb":"create","requestURI":"/x/token?dryRun=All","objectRef":{"resource":"serviceaccounts","subresource":"token"}}`, false},
+		"a query that cannot parse":                          {`{"verb":"create","requestURI":"/x?dryRun=All&%zz","objectRef":{"resource":"pods"}}`, false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
