@@ -156,6 +156,10 @@ func TestViewFindsWhatIsAskedFor(t *testing.T) {
 			`{"verb":"patch","objectRef":{"resource":"deployments"},"requestObject":[{"op":"test"}],"responseObject":` + stored + `}`,
 			[]any{}, []any{map[string]any{"op": "test"}},
 		},
+		"JSON patch that moves what was there": {
+			`{"verb":"patch","objectRef":{"resource":"deployments"},"requestObject":[{"op":"move","from":"/metadata/x","path":"/spec/y"}],"responseObject":` + stored + `}`,
+			[]any{map[string]any{"name": "old"}}, []any{map[string]any{"op": "move", "from": "/metadata/x", "path": "/spec/y"}},
+		},
 		"the answer to a refused JSON patch is no object": {
 			`{"verb":"patch","objectRef":{"resource":"pods"},"requestObject":[],"responseObject":{"kind":"Status","spec":{"containers":[{"name":"x"}]}}}`, []any{}, []any{},
 		},
@@ -209,6 +213,11 @@ func TestUsername(t *testing.T) {
 	}
 }
 
+func patched(operations []any) map[string]any {
+	set, _ := asObject(operations)
+	return set
+}
+
 func TestJSONPatchSaysWhatItSets(t *testing.T) {
 	tests := map[string]struct{ patch, want string }{
 		"a field of a container": {
@@ -222,15 +231,23 @@ func TestJSONPatchSaysWhatItSets(t *testing.T) {
 		"a list, then a field of its item": {
 			`[{"op":"add","path":"/a","value":[{"x":1}]},{"op":"add","path":"/a/0/y","value":2}]`, `{"a":[{"x":1,"y":2}]}`,
 		},
-		"the whole object":  {`[{"op":"replace","path":"","value":{"a":1}},{"op":"add","path":"/b","value":2}]`, `{"a":1,"b":2}`},
-		"escapes":           {`[{"op":"add","path":"/labels/a.b~1c~0d","value":"x"}]`, `{"labels":{"a.b/c~d":"x"}}`},
-		"nothing is set":    {`[{"op":"remove","path":"/a"},{"op":"move","from":"/a","path":"/b"},"junk",{"op":"add"},{"op":"add","path":"x"}]`, `{}`},
+		"the whole object": {`[{"op":"replace","path":"","value":{"a":1}},{"op":"add","path":"/b","value":2}]`, `{"a":1,"b":2}`},
+		"escapes":          {`[{"op":"add","path":"/labels/a.b~1c~0d","value":"x"}]`, `{"labels":{"a.b/c~d":"x"}}`},
+		"nothing is set":   {`[{"op":"remove","path":"/a"},{"op":"move","from":"/a","path":"/b"},"junk",{"op":"add"},{"op":"add","path":"x"}]`, `{}`},
+		"moved from where it was hidden": {
+			`[{"op":"add","path":"/x","value":{"c":{"privileged":true}}},{"op":"move","from":"/x/c","path":"/spec/containers/0/securityContext"}]`,
+			`{"x":{"c":{"privileged":true}},"spec":{"containers":[{"securityContext":{"privileged":true}}]}}`,
+		},
+		"copied in pieces": {
+			`[{"op":"add","path":"/x/a/p","value":true},{"op":"copy","from":"/x/a","path":"/b"},{"op":"add","path":"/b/q","value":1},{"op":"copy","from":"/b","path":"/b/c"}]`,
+			`{"x":{"a":{"p":true}},"b":{"p":true,"q":1,"c":{"p":true,"q":1}}}`,
+		},
 		"deeper than sense": {`[{"op":"add","path":"` + strings.Repeat("/a", 1000) + `","value":1}]`, `{}`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			raw := decode(t, `{"p":`+test.patch+`}`)
-			if diff := cmp.Diff(decode(t, test.want), asObject(list(raw, "p"))); diff != "" {
+			if diff := cmp.Diff(decode(t, test.want), patched(list(raw, "p"))); diff != "" {
 				t.Errorf("object (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(decode(t, `{"p":`+test.patch+`}`), raw); diff != "" {

@@ -14,24 +14,60 @@ var unescapePointer = strings.NewReplacer("~1", "/", "~0", "~")
 
 // asObject is what the operations of a JSON patch set, as a merge patch would say
 // it: whoever adds one field of a container by its path asks for as much as one who
-// sends the container.
-func asObject(operations []any) map[string]any {
-	root := node{}
+// sends the container. It is not all if a value was taken from what the object had before.
+func asObject(operations []any) (set map[string]any, all bool) {
+	root, all := node{}, true
 	for i, item := range operations {
 		o, _ := item.(map[string]any)
-		path := text(o, "path")
-		if op := text(o, "op"); op != "add" && op != "replace" {
+		value, found := o["value"], true
+		switch text(o, "op") {
+		case "add", "replace":
+		case "move", "copy":
+			if value, found = root.take(text(o, "from")); !found {
+				all = false
+				continue
+			}
+		default:
 			continue
 		}
+		path := text(o, "path")
 		if path == "" {
-			maps.Copy(root, object(o, "value"))
+			m, _ := value.(map[string]any)
+			maps.Copy(root, m)
 			continue
 		}
 		if steps := strings.Split(path, "/")[1:]; len(steps) > 0 && len(steps) <= maxDepth {
-			root.put(steps, o["value"], i)
+			root.put(steps, value, i)
 		}
 	}
-	return root.plain()
+	return root.plain(), all
+}
+
+// take returns what the operations before have set at a path. Nothing of it is a
+// node any more, so that two places may hold it.
+func (n node) take(path string) (any, bool) {
+	steps := strings.Split(path, "/")[1:]
+	if len(steps) == 0 || len(steps) > maxDepth {
+		return nil, false
+	}
+	for _, step := range steps[:len(steps)-1] {
+		step = unescapePointer.Replace(step)
+		next, ok := n[step].(node)
+		if !ok {
+			if next = asNode(n[step]); len(next) == 0 {
+				return nil, false
+			}
+			n[step] = next
+		}
+		n = next
+	}
+	last := unescapePointer.Replace(steps[len(steps)-1])
+	value, ok := n[last]
+	if made, isNode := value.(node); isNode {
+		value = made.value()
+		n[last] = value
+	}
+	return value, ok
 }
 
 // node is a map or list of asObject's own; other values belong to the raw event.
@@ -75,22 +111,25 @@ func asNode(value any) node {
 func (n node) plain() map[string]any {
 	m := make(map[string]any, len(n))
 	for key, value := range n {
-		child, ok := value.(node)
-		if !ok {
-			m[key] = value
-			continue
+		if child, ok := value.(node); ok {
+			value = child.value()
 		}
-		made := child.plain()
-		m[key] = made
-		if keys := slices.Sorted(maps.Keys(made)); len(keys) > 0 && !slices.ContainsFunc(keys, notIndex) {
-			items := make([]any, 0, len(keys))
-			for _, k := range keys {
-				items = append(items, made[k])
-			}
-			m[key] = items
-		}
+		m[key] = value
 	}
 	return m
+}
+
+func (n node) value() any {
+	made := n.plain()
+	keys := slices.Sorted(maps.Keys(made))
+	if len(keys) == 0 || slices.ContainsFunc(keys, notIndex) {
+		return made
+	}
+	items := make([]any, 0, len(keys))
+	for _, k := range keys {
+		items = append(items, made[k])
+	}
+	return items
 }
 
 func notIndex(key string) bool { return key == "" || strings.Trim(key, "-0123456789") != "" }

@@ -115,7 +115,11 @@ func (v *View) stored() map[string]any {
 // ask for what is already there.
 func (v *View) asked() map[string]any {
 	if operations := list(v.raw, "requestObject"); len(operations) > 0 {
-		return asObject(operations)
+		set, all := asObject(operations)
+		if stored := v.stored(); !all && len(stored) > 0 {
+			return stored
+		}
+		return set
 	}
 	if request := object(v.raw, "requestObject"); len(request) > 0 {
 		return request
