@@ -16,6 +16,7 @@ import "maps"
 //
 //	requestPatch    list: the operations of a JSON patch, which is no map
 //	object          map: the object as stored, or else as sent
+//	asked           map: what the request asks for; of a JSON patch, what its operations set
 //	podSpec         map: the pod spec that the request asks for, in pods and every template of pods
 //	containers      list of maps: containers of all three kinds in podSpec
 //	serviceAccount  string: namespace/name of the user, if it is a ServiceAccount
@@ -90,6 +91,7 @@ func init() {
 		"dryRun":           func(v *View) any { return v.event.DryRun },
 		"byControlPlane":   func(v *View) any { return v.event.ByControlPlane() },
 		"object":           func(v *View) any { return v.stored() },
+		"asked":            func(v *View) any { return v.asked() },
 		"podSpec":          func(v *View) any { return podSpec(v.asked(), v.event.Object) },
 		"containers":       func(v *View) any { return containers(podSpec(v.asked(), v.event.Object)) },
 	}
