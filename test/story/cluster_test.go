@@ -29,7 +29,7 @@ const (
 	operatorNamespace = "tocsin-system"
 	operatorAccount   = "tocsin"
 	// patience is how long anything may take on a busy machine.
-	patience = 90 * time.Second
+	patience = 60 * time.Second
 )
 
 var (

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -39,7 +38,6 @@ type tenant struct {
 	// alice holds tier analyst, bob tier senior as well.
 	alice, bob person
 
-	mu sync.Mutex
 	// accepted are the ids of events that were answered with 202; lost counts
 	// requests that broke off, whose events may have been stored or not.
 	accepted []string
