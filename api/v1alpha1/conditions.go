@@ -46,14 +46,10 @@ const (
 	ReasonForbidden = "Forbidden"
 	// ReasonUnsupported: this build cannot do what the spec asks.
 	ReasonUnsupported = "Unsupported"
-	// ReasonDisabled: switched off by its spec.
-	ReasonDisabled = "Disabled"
 )
 
 // Reasons of Alerts and Investigations.
 const (
-	// ReasonInvestigating: questions are being asked.
-	ReasonInvestigating = "Investigating"
 	// ReasonConcluded: there is a verdict.
 	ReasonConcluded = "Concluded"
 	// ReasonEscalated: the verdict is a human's to give or confirm.
@@ -70,35 +66,60 @@ const (
 
 // Reasons of ResponseActions, in the order in which an action passes them.
 const (
-	ReasonPlanning           = "Planning"
-	ReasonPlanned            = "Planned"
-	ReasonPlanFailed         = "PlanFailed"
+	// ReasonPlanning: no plan yet, such as while an action of a lower order is not done.
+	ReasonPlanning = "Planning"
+	// ReasonPlanned: the plan is in the status.
+	ReasonPlanned = "Planned"
+	// ReasonPlanFailed: the connector could make no plan; the message says why.
+	ReasonPlanFailed = "PlanFailed"
+	// ReasonWaitingForApproval: the policies demand more approvals than there are.
 	ReasonWaitingForApproval = "WaitingForApproval"
-	ReasonAuthorized         = "Authorized"
-	ReasonDenied             = "Denied"
-	ReasonGuardRail          = "GuardRail"
-	ReasonStopped            = "Stopped"
-	ReasonExpired            = "Expired"
-	ReasonAuditUnavailable   = "AuditUnavailable"
-	ReasonExecuting          = "Executing"
-	ReasonSucceeded          = "Succeeded"
-	ReasonSkipped            = "Skipped"
-	ReasonFailed             = "Failed"
-	ReasonUnknown            = "Unknown"
-	ReasonUndone             = "Undone"
+	// ReasonAuthorized: it may run, and does as soon as its target is free.
+	ReasonAuthorized = "Authorized"
+	// ReasonDenied: a policy or a human refused it.
+	ReasonDenied = "Denied"
+	// ReasonGuardRail: the target is never touched, or the namespace has used up its actions of this hour.
+	ReasonGuardRail = "GuardRail"
+	// ReasonStopped: a stop switch is set; the message names the Namespace.
+	ReasonStopped = "Stopped"
+	// ReasonExpired: not started in time.
+	ReasonExpired = "Expired"
+	// ReasonAuditUnavailable: the audit log takes no entries, so nothing is done.
+	ReasonAuditUnavailable = "AuditUnavailable"
+	// ReasonExecuting: the intent is logged, and the outcome not known yet.
+	ReasonExecuting = "Executing"
+	// ReasonSucceeded: the effect was observed.
+	ReasonSucceeded = string(OutcomeSucceeded)
+	// ReasonSkipped: there was nothing to do.
+	ReasonSkipped = string(OutcomeSkipped)
+	// ReasonFailed: it was not done.
+	ReasonFailed = string(OutcomeFailed)
+	// ReasonUnknown: it may have been done; a human must look.
+	ReasonUnknown = string(OutcomeUnknown)
+	// ReasonUndone: another ResponseAction took it back.
+	ReasonUndone = "Undone"
 )
 
-// Reasons why an Approval does not count.
+// Reasons of Approvals: Counted, or why one does not count. Expired and InvalidSpec are among them.
 const (
-	ReasonCounted           = "Counted"
-	ReasonActionNotFound    = "ActionNotFound"
-	ReasonStalePlan         = "StalePlan"
-	ReasonSelfApproval      = "SelfApproval"
-	ReasonDuplicate         = "Duplicate"
-	ReasonTierTooLow        = "TierTooLow"
-	ReasonClockSkew         = "ClockSkew"
+	// ReasonCounted: it counts.
+	ReasonCounted = "Counted"
+	// ReasonActionNotFound: there is no ResponseAction of that name.
+	ReasonActionNotFound = "ActionNotFound"
+	// ReasonStalePlan: it is for another plan than the one that waits.
+	ReasonStalePlan = "StalePlan"
+	// ReasonSelfApproval: the approver asked for the action.
+	ReasonSelfApproval = "SelfApproval"
+	// ReasonDuplicate: the approver counts already.
+	ReasonDuplicate = "Duplicate"
+	// ReasonTierTooLow: a higher tier is needed.
+	ReasonTierTooLow = "TierTooLow"
+	// ReasonClockSkew: it was created later than now by the operator's clock.
+	ReasonClockSkew = "ClockSkew"
+	// ReasonAdmissionUnproven: nothing proves who its approver is.
 	ReasonAdmissionUnproven = "AdmissionUnproven"
-	ReasonNotAwaited        = "NotAwaited"
+	// ReasonNotAwaited: the action waits for no approval, or not any more.
+	ReasonNotAwaited = "NotAwaited"
 )
 
 const (
@@ -111,6 +132,4 @@ const (
 	// AnnotationStop on a Namespace stops all actions on what it holds; on the
 	// operator's own Namespace it stops all actions. Any value but "false" counts.
 	AnnotationStop = Group + "/stop"
-	// FieldOwner is the server-side apply field manager of the operator.
-	FieldOwner = "tocsin"
 )

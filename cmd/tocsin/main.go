@@ -16,6 +16,7 @@ import (
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
@@ -41,8 +42,14 @@ import (
 // version is set when the binary is built.
 var version = "unknown"
 
-// eventBytes is how much of the event stream is kept.
-const eventBytes = 2 << 30
+const (
+	// eventBytes is how much of the event stream is kept.
+	eventBytes = 2 << 30
+	// reconcileTimeout bounds one Reconcile, so that a disk or a tool that hangs holds no worker for ever.
+	reconcileTimeout = time.Minute
+	// closeTimeout bounds the last signature of the audit log.
+	closeTimeout = 10 * time.Second
+)
 
 func main() {
 	o, err := parse(os.Args[1:])
@@ -62,7 +69,7 @@ func run(ctx context.Context, o *options) error {
 	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&o.log)))
 	log := ctrl.Log.WithName("tocsin")
 	klog.SetLogger(ctrl.Log.WithName("library")) // client-go and the audit log's library
-	log.Info("starting", "version", version, "namespace", o.namespace)
+	log.Info("Starting", "version", version, "namespace", o.namespace)
 
 	config, err := ctrl.GetConfig()
 	if err != nil {
@@ -110,6 +117,7 @@ func newManager(config *rest.Config, o *options) (ctrl.Manager, error) {
 		LeaderElectionReleaseOnCancel: true,
 		HealthProbeBindAddress:        o.healthAddress,
 		Metrics:                       metricsserver.Options{BindAddress: o.metricsAddress},
+		Controller:                    ctrlconfig.Controller{ReconciliationTimeout: reconcileTimeout},
 	})
 	if err != nil {
 		return nil, err
@@ -130,7 +138,7 @@ func assemble(mgr ctrl.Manager, config *rest.Config, auditLog *audit.Log, o *opt
 		Sources:   ingest.NewSources(),
 		RulesSeen: &configuration.Seen{},
 		Detections: detect.NewEngine(time.Now, func(namespace, rule string, err error) {
-			log.V(1).Info("rule could not be evaluated on an event", "namespace", namespace, "rule", rule, "error", err.Error())
+			log.V(1).Info("Cannot evaluate a rule on an event", "namespace", namespace, "rule", rule, "error", err.Error())
 		}),
 		Cases: correlate.NewIndex(),
 		Registry: connectors.NewRegistry(func(namespace string) connectors.Asker {
@@ -158,9 +166,9 @@ func addIngest(mgr ctrl.Manager, parts controllers.Parts, events *stream.Stream,
 }
 
 func closeLog(auditLog *audit.Log) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	if err := auditLog.Close(ctx); err != nil {
-		ctrl.Log.Error(err, "close the audit log")
+		ctrl.Log.Error(err, "Cannot close the audit log")
 	}
 }

@@ -26,7 +26,7 @@ func (r *restore) run(ctx context.Context) error {
 		return fmt.Errorf("restore open cases: %w", err)
 	}
 	// A rule that was not checked yet would miss events; one that is refused says so itself.
-	return ignoreStop(ctx, r.rules.Await(ctx, r.reader, &v1alpha1.DetectionRuleList{}))
+	return r.rules.Await(ctx, r.reader, &v1alpha1.DetectionRuleList{})
 }
 
 func (r *restore) openCases(ctx context.Context) error {
@@ -52,12 +52,4 @@ func (r *restore) openCases(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// ignoreStop hides errors that come from being told to stop.
-func ignoreStop(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
 }

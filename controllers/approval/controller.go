@@ -216,7 +216,7 @@ func (c *Reconciler) ofAction(ctx context.Context, o client.Object) []reconcile.
 	var approvals v1alpha1.ApprovalList
 	if err := c.Client.List(ctx, &approvals, client.InNamespace(o.GetNamespace()),
 		client.MatchingFields{fieldAction: o.GetName()}, client.UnsafeDisableDeepCopy); err != nil {
-		log.FromContext(ctx).Error(err, "approvals of an action are not looked at again", "action", o.GetName())
+		log.FromContext(ctx).Error(err, "Cannot list the approvals of an action; they are not looked at again", "action", o.GetName())
 		return nil
 	}
 	requests := make([]reconcile.Request, 0, len(approvals.Items))

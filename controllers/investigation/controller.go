@@ -105,7 +105,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	var proposals []*v1alpha1.ResponseAction
 	before := file.investigation.DeepCopy()
-	if !file.current() {
+	if file.current() {
+		r.desk.forget(request.NamespacedName) // what was found is in the status now
+	} else {
 		found, finished, err := r.desk.collect(ctx, request.NamespacedName, file.subject(), func(ctx context.Context) (outcome, error) {
 			return r.Investigator.investigate(ctx, file)
 		})

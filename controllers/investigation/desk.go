@@ -80,7 +80,7 @@ func (d *desk) run(ctx context.Context, key types.NamespacedName, i *inquiry, ru
 	d.done <- event.GenericEvent{Object: wake}
 }
 
-// forget drops what is known of a case.
+// forget gives up the inquiry about a case, or drops its outcome.
 func (d *desk) forget(key types.NamespacedName) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -37,7 +37,7 @@ func SetupWithManager(mgr ctrl.Manager, checker *Checker, seen *configuration.Se
 	ofNamespace := func(ctx context.Context, object client.Object) []reconcile.Request {
 		var list v1alpha1.PlaybookList
 		if err := c.List(ctx, &list, client.InNamespace(object.GetNamespace())); err != nil {
-			ctrl.LoggerFrom(ctx).Error(err, "list playbooks", "namespace", object.GetNamespace())
+			ctrl.LoggerFrom(ctx).Error(err, "Cannot list playbooks; they are not checked again", "namespace", object.GetNamespace())
 			return nil
 		}
 		var requests []reconcile.Request

@@ -65,7 +65,7 @@ func (w watch) policy(ctx context.Context, o client.Object) []reconcile.Request 
 func (w watch) which(ctx context.Context, waits func(*v1alpha1.ResponseAction) bool, options ...client.ListOption) []reconcile.Request {
 	var actions v1alpha1.ResponseActionList
 	if err := w.reader.List(ctx, &actions, append(options, client.UnsafeDisableDeepCopy)...); err != nil {
-		log.FromContext(ctx).Error(err, "actions that wait are not woken")
+		log.FromContext(ctx).Error(err, "Cannot list actions; those that wait are not woken")
 		return nil
 	}
 	var requests []reconcile.Request

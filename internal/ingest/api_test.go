@@ -89,7 +89,7 @@ func TestSetCountKeepsConclusions(t *testing.T) {
 		t.Fatal(err)
 	}
 	conclusion := apply.Alert(key.Name, key.Namespace).WithStatus(apply.AlertStatus().WithInvestigation("case").WithVerdict(v1alpha1.TruePositive))
-	if err := cluster.Client.Status().Apply(t.Context(), conclusion, client.FieldOwner(v1alpha1.FieldOwner)); err != nil {
+	if err := cluster.Client.Status().Apply(t.Context(), conclusion, client.FieldOwner("tocsin")); err != nil {
 		t.Fatal(err)
 	}
 	before, err := api.Get(t.Context(), key)

@@ -70,7 +70,7 @@ func (p *Pipeline) NeedLeaderElection() bool { return true }
 func (p *Pipeline) Start(ctx context.Context) error {
 	if p.Ready != nil {
 		if err := p.Ready(ctx); err != nil {
-			return err
+			return stopped(ctx, err)
 		}
 	}
 	r := newRun(p)
