@@ -25,7 +25,7 @@ type tenant struct {
 
 // NewEngine returns an engine without rules. now tells which exceptions have expired.
 // onError is told of each rule that could not be evaluated on an event; such a rule
-// does not match it. It may be called concurrently.
+// does not match it, unless the event is too large to look at. It may be called concurrently.
 func NewEngine(now func() time.Time, onError func(namespace, rule string, err error)) *Engine {
 	return &Engine{now: now, onError: onError, tenants: map[string]tenant{}}
 }

@@ -81,11 +81,12 @@ func Compile(rule *v1alpha1.DetectionRule) (*Rule, error) {
 }
 
 // match says whether the rule matches an event and no exception that inForce accepts
-// leaves it out. An exception that errs leaves nothing out.
+// leaves it out. An exception that errs leaves nothing out. An event that is too
+// large to look at matches: whoever made it so may have something to hide.
 func (r *Rule) match(vars map[string]any, inForce func(expires time.Time) bool) (bool, error) {
 	matched, err := r.when.True(vars)
 	if err != nil {
-		return false, fmt.Errorf("spec.when: %w", err)
+		return errors.Is(err, expr.ErrTooCostly), fmt.Errorf("spec.when: %w", err)
 	}
 	if !matched {
 		return false, nil

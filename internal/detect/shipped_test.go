@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"sigs.k8s.io/yaml"
 
@@ -93,4 +95,34 @@ func decode(t testing.TB, text string) map[string]any {
 		t.Fatal(err)
 	}
 	return raw
+}
+
+// Whoever asks for something may ask for so much of it that looking at all costs too much.
+func TestShippedRulesAreNotOutgrown(t *testing.T) {
+	const event = `{"level":"Request","auditID":"a","stage":"ResponseComplete","verb":"create","user":{"username":"alice"},"responseStatus":{"code":201},`
+	tests := map[string]string{
+		"rbac-escalation-granted": event + `"objectRef":{"resource":"clusterroles","apiGroup":"rbac.authorization.k8s.io","name":"x"},
+			"requestObject":{"rules":[{"verbs":["a"` + strings.Repeat(`,"a"`, 300_000) + `,"escalate"]}]}}`,
+		"pod-with-node-access": event + `"objectRef":{"resource":"pods","namespace":"shop","name":"x"},
+			"requestObject":{"spec":{"containers":[{"name":"c"}` + strings.Repeat(`,{"name":"c"}`, 100_000) + `],"volumes":[{"hostPath":{"path":"/"}}]}}}`,
+	}
+	for name, text := range tests {
+		t.Run(name, func(t *testing.T) {
+			engine := NewEngine(time.Now, func(_, rule string, err error) { t.Logf("%s: %.200v", rule, err) })
+			for _, rule := range loadShipped(t) {
+				compiled, err := Compile(rule)
+				if err != nil {
+					t.Fatal(err)
+				}
+				engine.Set("soc", rule.Name, compiled)
+			}
+			var found []string
+			for _, alert := range engine.Detect("soc", decode(t, text)) {
+				found = append(found, alert.Rule)
+			}
+			if !slices.Contains(found, name) {
+				t.Errorf("found %v, want %s", found, name)
+			}
+		})
+	}
 }

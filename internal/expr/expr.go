@@ -1,5 +1,5 @@
 // Package expr compiles the CEL of detections, mappings and playbooks: one
-// dialect, one cost limit and one way to interpolate everywhere.
+// dialect, one limit of what an evaluation may cost and one way to interpolate everywhere.
 package expr
 
 import (
@@ -13,12 +13,10 @@ import (
 	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/common/operators"
 	"github.com/google/cel-go/common/types"
+	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/ext"
 	"google.golang.org/protobuf/types/known/structpb"
 )
-
-// costLimit bounds one evaluation; an expression that needs more errs.
-const costLimit = 1_000_000
 
 // Env declares the variables that expressions of one place may use. All are dynamic.
 type Env struct{ env *cel.Env }
@@ -50,6 +48,8 @@ type Program struct {
 	source  string
 	program cel.Program
 	ast     *cel.Ast
+	// loops: it is evaluated against the clock.
+	loops bool
 }
 
 // Compile checks an expression of any type.
@@ -61,15 +61,20 @@ func (e *Env) Compile(source string) (*Program, error) {
 	if err := amplifies(checked); err != nil {
 		return nil, fmt.Errorf("CEL does not compile: %w", err)
 	}
-	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize)}
-	if grows(checked) {
-		options = append(options, cel.CostLimit(costLimit))
-	}
-	program, err := e.env.Program(checked, options...)
+	program, err := e.env.Program(checked, limits(checked)...)
 	if err != nil {
 		return nil, fmt.Errorf("CEL does not compile: %w", err)
 	}
-	return &Program{source: source, program: program, ast: checked}, nil
+	return &Program{source: source, program: program, ast: checked, loops: loops(checked)}, nil
+}
+
+// eval errs with ErrTooCostly where a limit is passed.
+func (p *Program) eval(vars map[string]any) (ref.Val, error) {
+	out, err := p.run(vars)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", p.source, err)
+	}
+	return out, nil
 }
 
 // Condition checks an expression that must be boolean.
@@ -86,9 +91,9 @@ func (e *Env) Condition(source string) (*Program, error) {
 
 // True evaluates a condition. Anything but a bool is an error.
 func (p *Program) True(vars map[string]any) (bool, error) {
-	out, _, err := p.program.Eval(vars)
+	out, err := p.eval(vars)
 	if err != nil {
-		return false, fmt.Errorf("%s: %w", p.source, err)
+		return false, err
 	}
 	b, ok := out.Value().(bool)
 	if !ok {
@@ -99,9 +104,9 @@ func (p *Program) True(vars map[string]any) (bool, error) {
 
 // Value evaluates to plain JSON values: nil, bool, float64, string, []any, map[string]any.
 func (p *Program) Value(vars map[string]any) (any, error) {
-	out, _, err := p.program.Eval(vars)
+	out, err := p.eval(vars)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", p.source, err)
+		return nil, err
 	}
 	if opt, ok := out.(*types.Optional); ok {
 		if !opt.HasValue() {

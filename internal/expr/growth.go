@@ -16,14 +16,6 @@ var amplifiers = map[string]int{"replace": 1, "join": 0}
 // maxRepeated is how long the text that an amplifier repeats may be.
 const maxRepeated = 16
 
-// grows says whether the cost of an expression can grow faster than its values.
-// Counting cost doubles the time of an evaluation, and where nothing grows there is
-// nothing to count: the source bounds it.
-func grows(checked *cel.Ast) bool {
-	root := ast.NavigateAST(checked.NativeRep())
-	return len(ast.MatchDescendants(root, ast.KindMatcher(ast.ComprehensionKind))) > 0 || len(amplifying(root)) > 0
-}
-
 // amplifies refuses amplifiers that repeat text of unknown length.
 func amplifies(checked *cel.Ast) error {
 	for _, node := range amplifying(ast.NavigateAST(checked.NativeRep())) {
