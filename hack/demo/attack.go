@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/tocsin-dev/tocsin/hack/lab"
 )
 
 // shells is how often Falco reports the shell.
@@ -71,7 +73,7 @@ func (p *play) shell(i int) map[string]any {
 
 // post sends one event, and again while the operator is away, as senders with a queue do.
 func (p *play) post(ctx context.Context, url, token, body string) error {
-	return eventually(ctx, time.Minute, "202 from "+url, func(ctx context.Context) (bool, string, error) {
+	return lab.Eventually(ctx, time.Minute, "202 from "+url, func(ctx context.Context) (bool, string, error) {
 		request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
 		if err != nil {
 			return false, "", err

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/tocsin-dev/tocsin/hack/lab"
 )
 
 // build makes the binaries of the control plane and of Tocsin, unless they are there.
@@ -42,7 +44,7 @@ func (s *stage) clean(ctx context.Context) error {
 	if _, err := s.goRun(ctx, "run", ".", "stop", "--dir", s.file("cluster")); err != nil {
 		return fmt.Errorf("stop the earlier demo: %w", err)
 	}
-	if err := stopOperator(s.file("operator.pid")); err != nil {
+	if err := lab.StopLeftover(s.file("operator.pid")); err != nil {
 		return fmt.Errorf("stop the earlier operator: %w", err)
 	}
 	if err := os.RemoveAll(s.dir); err != nil {

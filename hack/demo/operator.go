@@ -3,17 +3,17 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/tocsin-dev/tocsin/hack/lab"
 )
 
 // operator keeps one operator process running: when it is killed, by the demo or
@@ -40,7 +40,7 @@ func (o *operator) start(ctx context.Context) error {
 
 // ready waits for /readyz.
 func (o *operator) ready(ctx context.Context) error {
-	return eventually(ctx, time.Minute, "the operator to be ready (see "+o.stage.file("operator.log")+")", func(ctx context.Context) (bool, string, error) {
+	return lab.Eventually(ctx, time.Minute, "the operator to be ready (see "+o.stage.file("operator.log")+")", func(ctx context.Context) (bool, string, error) {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+o.health+"/readyz", nil)
 		if err != nil {
 			return false, "", err
@@ -133,24 +133,4 @@ func (o *operator) stop() error {
 		<-exited
 	}
 	return os.Remove(o.stage.file("operator.pid"))
-}
-
-// stopOperator ends an operator that an earlier demo left running, if the process is still that one.
-func stopOperator(pidFile string) error {
-	raw, err := os.ReadFile(pidFile)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(raw)))
-	if err != nil {
-		return fmt.Errorf("%s: %w", pidFile, err)
-	}
-	command, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-	if err != nil || !strings.Contains(string(command), filepath.Join("bin", "tocsin")) {
-		return nil
-	}
-	return syscall.Kill(pid, syscall.SIGTERM)
 }

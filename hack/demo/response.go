@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/hack/lab"
 )
 
 // The operations that the attack must end in.
@@ -27,7 +28,7 @@ const (
 // investigated waits until the attack is one case, and shows it.
 func (p *play) investigated(ctx context.Context) error {
 	wanted := []string{"secrets-listed-cluster-wide", "pod-with-node-access", "cluster-admin-bound", "Terminal shell in container"}
-	err := eventually(ctx, 2*time.Minute, "one TruePositive Investigation that holds all of the attack", func(ctx context.Context) (bool, string, error) {
+	err := lab.Eventually(ctx, 2*time.Minute, "one TruePositive Investigation that holds all of the attack", func(ctx context.Context) (bool, string, error) {
 		return p.findAttack(ctx, wanted)
 	})
 	if err != nil {
@@ -70,7 +71,7 @@ func (p *play) findAttack(ctx context.Context, wanted []string) (bool, string, e
 
 // countShells: 300 reports are one alert with a count of 300.
 func (p *play) countShells(ctx context.Context) error {
-	return eventually(ctx, 2*time.Minute, fmt.Sprintf("one alert that counts %d shells", shells), func(ctx context.Context) (bool, string, error) {
+	return lab.Eventually(ctx, 2*time.Minute, fmt.Sprintf("one alert that counts %d shells", shells), func(ctx context.Context) (bool, string, error) {
 		var alerts v1alpha1.AlertList
 		if err := p.list(ctx, &alerts); err != nil {
 			return false, "", err
@@ -123,7 +124,7 @@ func (p *play) contained(ctx context.Context) error {
 
 // awaitAction waits until the case's action with an operation is where it should be.
 func (p *play) awaitAction(ctx context.Context, operation, reason string) error {
-	return eventually(ctx, time.Minute, operation+" to be "+reason, func(ctx context.Context) (bool, string, error) {
+	return lab.Eventually(ctx, time.Minute, operation+" to be "+reason, func(ctx context.Context) (bool, string, error) {
 		var actions v1alpha1.ResponseActionList
 		if err := p.list(ctx, &actions); err != nil {
 			return false, "", err
@@ -169,7 +170,7 @@ func (p *play) seen(ctx context.Context) error {
 // twinClosed: the rollout raised an alert too, and it closed by itself.
 func (p *play) twinClosed(ctx context.Context) error {
 	var twin string
-	err := eventually(ctx, time.Minute, "the rollout's case to close as BenignPositive", func(ctx context.Context) (bool, string, error) {
+	err := lab.Eventually(ctx, time.Minute, "the rollout's case to close as BenignPositive", func(ctx context.Context) (bool, string, error) {
 		var cases v1alpha1.InvestigationList
 		if err := p.list(ctx, &cases); err != nil {
 			return false, "", err
@@ -198,7 +199,7 @@ func (p *play) undone(ctx context.Context) error {
 		return err
 	}
 	var undo v1alpha1.ResponseAction
-	err := eventually(ctx, time.Minute, "the undo to wait for approval", func(ctx context.Context) (bool, string, error) {
+	err := lab.Eventually(ctx, time.Minute, "the undo to wait for approval", func(ctx context.Context) (bool, string, error) {
 		var actions v1alpha1.ResponseActionList
 		if err := p.list(ctx, &actions); err != nil {
 			return false, "", err

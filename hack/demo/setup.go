@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -22,6 +21,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/hack/lab"
 )
 
 func newScheme() (*runtime.Scheme, error) {
@@ -34,11 +34,11 @@ func newScheme() (*runtime.Scheme, error) {
 
 // raiseCluster starts a control plane, or takes the one it was given.
 func (p *play) raiseCluster(ctx context.Context) error {
-	ingest, err := freeAddress()
+	ingest, err := lab.FreeAddress()
 	if err != nil {
 		return err
 	}
-	health, err := freeAddress()
+	health, err := lab.FreeAddress()
 	if err != nil {
 		return err
 	}
@@ -177,7 +177,7 @@ func (p *play) castRoles(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = eventually(ctx, time.Minute, "a pod of Deployment shop/web", func(ctx context.Context) (bool, string, error) {
+	err = lab.Eventually(ctx, time.Minute, "a pod of Deployment shop/web", func(ctx context.Context) (bool, string, error) {
 		name, err := p.silent(ctx, "admin", io.Discard, "kubectl", "-n", "shop", "get", "pods", "-l", "app=web", "-o", "jsonpath={.items[0].metadata.name}")
 		p.victim = strings.TrimSpace(name)
 		return err == nil && p.victim != "", "no pod", nil
@@ -229,16 +229,6 @@ func copyFile(from, to string) error {
 		return err
 	}
 	return os.WriteFile(to, raw, 0o600)
-}
-
-// freeAddress is a local address that nobody listens on.
-func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer listener.Close()
-	return listener.Addr().String(), nil
 }
 
 // flipByte changes one byte in the middle of the largest bundle of entries below a copy of the log.

@@ -94,29 +94,3 @@ func (s *stage) refused(ctx context.Context, who, want string, command ...string
 	s.say("refused, as it must be")
 	return nil
 }
-
-// eventually waits for a condition, and says what it saw last when the time is up.
-func eventually(ctx context.Context, limit time.Duration, what string, check func(context.Context) (bool, string, error)) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	tick := time.NewTicker(200 * time.Millisecond)
-	defer tick.Stop()
-	last := "nothing yet"
-	for {
-		ok, seen, err := check(ctx)
-		if ok && err == nil {
-			return nil
-		}
-		if err != nil && ctx.Err() == nil {
-			seen = err.Error()
-		}
-		if seen != "" {
-			last = seen
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("waited %s for %s; last seen: %s", limit, what, last)
-		case <-tick.C:
-		}
-	}
-}

@@ -44,7 +44,7 @@ func (l *Lab) Clean(ctx context.Context) error {
 			return fmt.Errorf("stop the earlier cluster: %w", err)
 		}
 	}
-	if err := stopLeftover(l.file(pidFile)); err != nil {
+	if err := StopLeftover(l.file(pidFile)); err != nil {
 		return fmt.Errorf("stop the earlier operator: %w", err)
 	}
 	if err := os.RemoveAll(l.Dir); err != nil {
@@ -103,8 +103,8 @@ func Eventually(ctx context.Context, limit time.Duration, what string, check fun
 	}
 }
 
-// freeAddress is a local address that nobody listens on.
-func freeAddress() (string, error) {
+// FreeAddress is a local address that nobody listens on.
+func FreeAddress() (string, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err

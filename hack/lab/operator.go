@@ -36,7 +36,7 @@ type Operator struct {
 func (l *Lab) NewOperator(kubeconfig string, flags ...string) (*Operator, error) {
 	o := &Operator{lab: l, kubeconfig: kubeconfig, flags: flags}
 	for _, address := range []*string{&o.Ingest, &o.Metrics, &o.health} {
-		free, err := freeAddress()
+		free, err := FreeAddress()
 		if err != nil {
 			return nil, err
 		}
@@ -134,8 +134,9 @@ func (o *Operator) Stop() error {
 	return os.Remove(o.lab.file(pidFile))
 }
 
-// stopLeftover ends an operator of an earlier run, if the process is still that one.
-func stopLeftover(path string) error {
+// StopLeftover ends an operator of an earlier run, whose data lie beside the file
+// with its process id, if the process is still that one.
+func StopLeftover(path string) error {
 	raw, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
