@@ -110,7 +110,8 @@ func (f *caseFile) summarise(proposals []*v1alpha1.ResponseAction) {
 	pending := int32(0)
 	for i := range f.actions {
 		a := &f.actions[i]
-		summary := v1alpha1.ActionSummary{Name: a.Name, Operation: operationOf(a), Reason: v1alpha1.ReasonPlanning}
+		// Until it says where it stands, nothing is worth a write of the case.
+		summary := v1alpha1.ActionSummary{Name: a.Name, Operation: operationOf(a)}
 		if ready := meta.FindStatusCondition(a.Status.Conditions, v1alpha1.ConditionReady); ready != nil {
 			summary.Reason = ready.Reason
 		}

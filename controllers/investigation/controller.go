@@ -182,8 +182,8 @@ func (r *Reconciler) tell(before, after *v1alpha1.Investigation) {
 // propose creates the actions that are not there yet; their names make that safe to repeat.
 func (r *Reconciler) propose(ctx context.Context, file *caseFile, proposals []*v1alpha1.ResponseAction) error {
 	for _, action := range proposals {
-		if file.has(action.Name) {
-			continue
+		if file.has(action.Name) || action.UID != "" {
+			continue // it exists; where the cache does not show it yet, an earlier pass got its UID
 		}
 		if err := r.Client.Create(ctx, action); client.IgnoreAlreadyExists(err) != nil {
 			return fmt.Errorf("propose %s: %w", action.Name, err)

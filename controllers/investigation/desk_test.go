@@ -43,12 +43,14 @@ func TestDeskRunsOnce(t *testing.T) {
 
 func TestDeskGivesUpOldSubjects(t *testing.T) {
 	d := newDesk(2)
-	cancelled := make(chan struct{})
+	started, cancelled := make(chan struct{}), make(chan struct{})
 	_, _, _ = d.collect(t.Context(), caseKey, "one alert", func(ctx context.Context) (outcome, error) {
+		close(started)
 		<-ctx.Done()
 		close(cancelled)
 		return outcome{}, ctx.Err()
 	})
+	<-started
 	_, _, _ = d.collect(t.Context(), caseKey, "two alerts", answers("both"))
 	<-cancelled
 	<-d.done
