@@ -27,8 +27,12 @@ func (b *bench) closed(ctx context.Context) error {
 	if err := b.audit.skip(); err != nil {
 		return err
 	}
+	before, err := b.effort()
+	if err != nil {
+		return err
+	}
 	began := time.Now()
-	err := together(ctx, closedAlerts, func(ctx context.Context, i int) error {
+	err = together(ctx, closedAlerts, func(ctx context.Context, i int) error {
 		return b.senders.post(ctx, "falco", falco(discovery, numbered(closedPods, i)))
 	})
 	if err != nil {
@@ -37,6 +41,9 @@ func (b *bench) closed(ctx context.Context) error {
 	b.note("%d accepted after %s", closedAlerts, time.Since(began).Round(time.Millisecond))
 	last, err := b.told(ctx, closedAlerts)
 	if err != nil {
+		return err
+	}
+	if err := b.since(before, "alert", closedAlerts); err != nil {
 		return err
 	}
 	if err := b.allClosed(ctx); err != nil {
@@ -60,7 +67,7 @@ func (b *bench) closed(ctx context.Context) error {
 // told waits until so many alerts have their verdict, and returns when the last got it.
 func (b *bench) told(ctx context.Context, alerts int) (time.Time, error) {
 	var last time.Time
-	err := lab.Eventually(ctx, 3*time.Minute, fmt.Sprintf("%d alerts to have a verdict", alerts), func(context.Context) (bool, string, error) {
+	err := lab.Eventually(ctx, 5*time.Minute, fmt.Sprintf("%d alerts to have a verdict", alerts), func(context.Context) (bool, string, error) {
 		requests, err := b.audit.since()
 		if err != nil {
 			return false, "", err

@@ -46,6 +46,7 @@ type figures struct {
 func newFigures() *figures { return &figures{values: map[string]float64{}} }
 
 func (f *figures) set(name string, value float64) {
+	fmt.Fprintf(os.Stderr, "       %s %s\n", name, number(value))
 	if _, known := f.values[name]; !known {
 		f.names = append(f.names, name)
 	}

@@ -50,6 +50,10 @@ func (b *bench) react(ctx context.Context, name, prefix string, n int, every tim
 		return err
 	}
 	defer watched.stop()
+	before, err := b.effort()
+	if err != nil {
+		return err
+	}
 	if err := b.pace(ctx, watched, prefix, n, every); err != nil {
 		return err
 	}
@@ -58,6 +62,9 @@ func (b *bench) react(ctx context.Context, name, prefix string, n int, every tim
 		return done == n, fmt.Sprintf("%d of them; %s", done, b.standings(ctx)), nil
 	})
 	if err != nil {
+		return err
+	}
+	if err := b.since(before, name+"event", n); err != nil {
 		return err
 	}
 	requests, err := b.audit.settled(ctx)

@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"fmt"
+	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -38,6 +39,23 @@ func (l *Lab) StartCluster(ctx context.Context, flags ...string) (*Cluster, erro
 	}
 	c.Admin.QPS = -1
 	return c, nil
+}
+
+// ProcessorTime is how long the API server and etcd have used a core so far.
+func (c *Cluster) ProcessorTime() (time.Duration, error) {
+	var sum time.Duration
+	for _, name := range []string{"kube-apiserver", "etcd"} {
+		pid, err := readPID(c.lab.file("cluster/" + name + ".pid"))
+		if err != nil {
+			return 0, err
+		}
+		used, err := processorTime(pid)
+		if err != nil {
+			return 0, err
+		}
+		sum += used
+	}
+	return sum, nil
 }
 
 // Stop ends the control plane.

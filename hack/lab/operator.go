@@ -116,6 +116,9 @@ func (o *Operator) RSS() (int64, error) {
 	return 0, errors.New("VmRSS: not in /proc/<pid>/status")
 }
 
+// ProcessorTime is how long the operator has used a core so far.
+func (o *Operator) ProcessorTime() (time.Duration, error) { return processorTime(o.cmd.Process.Pid) }
+
 // Stop ends the operator, by force if it does not end by itself.
 func (o *Operator) Stop() error {
 	if o.cmd == nil {
@@ -137,16 +140,12 @@ func (o *Operator) Stop() error {
 // StopLeftover ends an operator of an earlier run, whose data lie beside the file
 // with its process id, if the process is still that one.
 func StopLeftover(path string) error {
-	raw, err := os.ReadFile(path)
+	pid, err := readPID(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(raw)))
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
 	}
 	command, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 	if err != nil || !strings.Contains(string(command), "--data-dir="+filepath.Dir(path)) {
