@@ -13,13 +13,13 @@ import (
 // clean parses a body and returns it in one canonical form without secrets. The
 // error names the place where a body is not JSON.
 func clean(body []byte) ([]byte, error) {
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.UseNumber()
-	var v any
-	if err := decoder.Decode(&v); err != nil {
-		return nil, malformed(body)
+	v, err := parse(body)
+	if err != nil {
+		// An audit event holds a patch as its client wrote it, nested as deep as JSON may
+		// be, so that around it nothing would be left of the whole batch.
+		v, err = parse(shallow(body))
 	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+	if err != nil {
 		return nil, malformed(body)
 	}
 	var out bytes.Buffer
@@ -30,6 +30,52 @@ func clean(body []byte) ([]byte, error) {
 		return nil, fmt.Errorf("malformed JSON: %w", err)
 	}
 	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
+}
+
+func parse(body []byte) (v any, err error) {
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.UseNumber()
+	if err := decoder.Decode(&v); err != nil {
+		return nil, err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("there is more than one value")
+	}
+	return v, nil
+}
+
+const (
+	// maxNesting of what is kept of a body that is nested too deep.
+	maxNesting = 256
+	tooDeep    = `"[nested too deep]"`
+)
+
+// shallow replaces what is nested too deep.
+func shallow(body []byte) []byte {
+	out := make([]byte, 0, len(body))
+	depth, quoted := 0, false
+	for i := 0; i < len(body); i++ {
+		begin := i
+		switch c := body[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '[' || c == '{':
+			if depth++; depth == maxNesting+1 {
+				out = append(out, tooDeep...)
+			}
+		case c == ']' || c == '}':
+			if depth--; depth == maxNesting {
+				continue
+			}
+		}
+		if depth <= maxNesting {
+			out = append(out, body[begin:min(i+1, len(body))]...)
+		}
+	}
+	return out
 }
 
 // malformed parses once more, in the way that tells the place.

@@ -80,6 +80,34 @@ func send(t *testing.T, method, url, body string, header map[string]string) (int
 	return response.StatusCode, got
 }
 
+// A client of the API server may nest a patch as deep as JSON may be; the batch
+// around it, which holds other events, is deeper.
+func TestServerKeepsABatchWithSomethingTooDeep(t *testing.T) {
+	nested := func(depth int, within string) string {
+		return `{"items":[{"auditID":"1","requestObject":` + strings.Repeat(`{"a":`, depth) + within + strings.Repeat("}", depth) + `},{"auditID":"2"}]}`
+	}
+	tests := map[string]struct {
+		body, want string
+		wantCode   int
+	}{
+		"too deep":               {nested(9_999, `"}\"\\"`), nested(253, `"[nested too deep]"`), 202},
+		"too deep and malformed": {nested(9_999, `1`) + "]", "", 400},
+		"never closed":           {strings.Repeat("[", 20_000), "", 400},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := newWorld(t).open(t)
+			code, got := send(t, http.MethodPost, server(t, s).URL+"/v1/sources/shop/signed", tc.body, map[string]string{"X-Signature-256": sign(tc.body)})
+			if code != tc.wantCode {
+				t.Errorf("%d %+v", code, got)
+			}
+			if stored, _ := s.Message(t.Context(), 1); string(stored.Body) != tc.want {
+				t.Errorf("stored %.2000s, want %.2000s", stored.Body, tc.want)
+			}
+		})
+	}
+}
+
 func TestServer(t *testing.T) {
 	bearer := map[string]string{"Authorization": "Bearer " + token}
 	tests := map[string]struct {

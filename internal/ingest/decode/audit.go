@@ -48,7 +48,7 @@ func (audit) Decode(body []byte, received time.Time) Batch {
 // event about a URL that is no resource.
 func auditEvent(raw []byte, received time.Time) (Event, error) {
 	var object map[string]any
-	if err := json.Unmarshal(raw, &object); err != nil || object == nil {
+	if err := plain(raw, &object); err != nil || object == nil {
 		return Event{}, errors.New("(root): expected an object")
 	}
 	for _, name := range []string{"auditID", "verb"} {

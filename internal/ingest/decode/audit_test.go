@@ -11,6 +11,7 @@ import (
 
 const (
 	listSecrets = `{"kind":"Event","apiVersion":"audit.k8s.io/v1","auditID":"1","verb":"list","user":{"username":"system:serviceaccount:shop:web"},"objectRef":{"resource":"secrets"},"requestReceivedTimestamp":"2026-01-31T09:02:10.5Z"}`
+	hugeNumber  = `{"auditID":"4","verb":"patch","user":{"username":"system:serviceaccount:shop:web"},"requestObject":{"x":1e400,"spec":{"y":-1e999}}}`
 	getHealth   = `{"auditID":"2","verb":"get","user":{"username":"system:anonymous"},"requestURI":"/healthz"}`
 )
 
@@ -34,6 +35,7 @@ func TestAudit(t *testing.T) {
 		"a single event":        {body: listSecrets, want: []event{list}},
 		"without objectRef":     {body: eventList(getHealth), want: []event{health}},
 		"an empty list":         {body: eventList("")},
+		"a number that is none": {body: eventList(hugeNumber), want: []event{{"4", hugeNumber, received}}},
 		"items that are null":   {body: `{"kind":"EventList","apiVersion":"audit.k8s.io/v1","items":null}`},
 		"another version":       {body: `{"kind":"EventList","apiVersion":"audit.k8s.io/v2"}`, wantFailures: []failure{{`{"kind":"EventList","apiVersion":"audit.k8s.io/v2"}`, "format", `apiVersion: "audit.k8s.io/v2": expected audit.k8s.io/v1`}}},
 		"another kind":          {body: `{"kind":"Pod","apiVersion":"audit.k8s.io/v1"}`, wantFailures: []failure{{`{"kind":"Pod","apiVersion":"audit.k8s.io/v1"}`, "format", `kind: "Pod": expected EventList or Event`}}},

@@ -1,7 +1,6 @@
 package decode
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -17,7 +16,7 @@ import (
 // Decode maps each event by itself: one that fails does not keep the others back.
 func (m *mapping) Decode(raw []byte, received time.Time) Batch {
 	var body any
-	if err := json.Unmarshal(raw, &body); err != nil {
+	if err := plain(raw, &body); err != nil {
 		return whole(raw, err)
 	}
 	items, err := m.list(body)
