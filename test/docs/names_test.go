@@ -30,7 +30,7 @@ func TestNames(t *testing.T) {
 			least:     8,
 		},
 		"tests": {
-			mentioned: regexp.MustCompile("\\b((?:Test|Fuzz)[A-Z]\\w+)"),
+			mentioned: regexp.MustCompile(`\b((?:Test|Fuzz)[A-Z]\w+)`),
 			exists:    testsOf(t),
 			least:     25,
 		},
