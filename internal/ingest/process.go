@@ -34,8 +34,11 @@ func (r *run) process(ctx context.Context, message stream.Message) error {
 		if replay {
 			return nil
 		}
-		defer r.advance(message)
-		return r.bury(ctx, source, r.unreadable(message, source, wrong))
+		if err := r.bury(ctx, source, r.unreadable(message, source, wrong)); err != nil {
+			return err // told to stop: the message comes again
+		}
+		r.advance(message)
+		return nil
 	}
 	batch := d.decoder.Decode(message.Body, message.Received)
 	r.remember(message.Namespace, batch)
