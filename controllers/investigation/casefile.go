@@ -61,12 +61,16 @@ func (f *caseFile) closedBy() string {
 // and every action that it led to was created.
 func (f *caseFile) current() bool {
 	status := &f.investigation.Status
-	if !meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionConcluded) ||
-		status.ObservedGeneration != f.investigation.Generation ||
-		int(status.AlertCount) != len(f.alerts) || !slices.Equal(status.Alerts, f.listed()) {
+	if !meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionConcluded) || !f.complete() {
 		return false
 	}
 	return !slices.ContainsFunc(status.Actions, func(a v1alpha1.ActionSummary) bool { return a.Reason == "" && !f.has(a.Name) })
+}
+
+// complete says whether the status speaks of all alerts and of what humans said.
+func (f *caseFile) complete() bool {
+	status := &f.investigation.Status
+	return status.ObservedGeneration == f.investigation.Generation && int(status.AlertCount) == len(f.alerts) && slices.Equal(status.Alerts, f.listed())
 }
 
 func (f *caseFile) has(action string) bool {
@@ -74,12 +78,15 @@ func (f *caseFile) has(action string) bool {
 }
 
 // conclude puts what an inquiry found into the status. A human's grade is the verdict.
+// What was found about fewer alerts says so by their count.
 func (f *caseFile) conclude(found outcome, now time.Time) {
 	before := f.investigation.Status
 	status := found.status
 	status.Conditions, status.Actions = before.Conditions, before.Actions
-	status.ObservedGeneration = f.investigation.Generation
-	status.Alerts, status.AlertCount = f.listed(), int32(len(f.alerts))
+	if found.subject == f.subject() {
+		status.ObservedGeneration = f.investigation.Generation
+		status.Alerts, status.AlertCount = f.listed(), int32(len(f.alerts))
+	}
 	status.OpenedAt, status.ConcludedAt, status.ClosedAt = before.OpenedAt, before.ConcludedAt, before.ClosedAt
 	if status.OpenedAt == nil {
 		status.OpenedAt = &metav1.MicroTime{Time: f.investigation.CreationTimestamp.Time}
@@ -156,7 +163,7 @@ func (f *caseFile) judge(now time.Time) {
 		// moment shows that the analyst was wrong.
 	case f.investigation.Spec.State == v1alpha1.StateClosed:
 		f.close(now, v1alpha1.ReasonClosedByHuman, "closed by spec.state")
-	case !escalated && f.investigation.Spec.Grade == nil:
+	case !escalated && f.investigation.Spec.Grade == nil && f.complete():
 		f.close(now, v1alpha1.ReasonClosedByAnalyst, "closed by itself on trusted evidence")
 	default:
 		f.set(v1alpha1.ConditionClosed, false, v1alpha1.ReasonOpen, "waits for a human: kubectl soc case "+f.investigation.Name)

@@ -17,7 +17,7 @@ func concluded(verdict v1alpha1.Verdict, escalate string, alerts ...string) *cas
 	f := &caseFile{investigation: &v1alpha1.Investigation{}}
 	f.investigation.Name, f.investigation.Generation = "case", 1
 	f.add(alerts...)
-	f.conclude(outcome{status: v1alpha1.InvestigationStatus{Verdict: verdict, Title: "It happened"}, escalateReason: escalate}, moment)
+	f.conclude(outcome{subject: f.subject(), status: v1alpha1.InvestigationStatus{Verdict: verdict, Title: "It happened"}, escalateReason: escalate}, moment)
 	f.summarise(nil)
 	f.judge(moment)
 	return f
@@ -75,7 +75,7 @@ func TestJudge(t *testing.T) {
 			verdict: v1alpha1.BenignPositive, wantVerdict: v1alpha1.TruePositive,
 			change: func(f *caseFile) {
 				f.add("late")
-				f.conclude(outcome{status: v1alpha1.InvestigationStatus{Verdict: v1alpha1.TruePositive}, escalateReason: "an attack"}, moment)
+				f.conclude(outcome{subject: f.subject(), status: v1alpha1.InvestigationStatus{Verdict: v1alpha1.TruePositive}, escalateReason: "an attack"}, moment)
 			},
 			wantClosed: "False Open", wantEscalated: "True Escalated",
 		},

@@ -122,7 +122,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if err := r.write(ctx, before, file.investigation); err != nil {
 		return reconcile.Result{}, err
 	}
-	return reconcile.Result{}, r.propose(ctx, file, proposals)
+	if err := r.propose(ctx, file, proposals); err != nil || file.complete() {
+		return reconcile.Result{}, err
+	}
+	return reconcile.Result{RequeueAfter: time.Millisecond}, nil // more alerts joined meanwhile
 }
 
 // gather reads the case; nil if it has no alerts or is gone. A case that alerts

@@ -3,6 +3,7 @@ package investigation
 import (
 	"context"
 	"sync"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -13,6 +14,10 @@ import (
 // desk runs inquiries beside Reconcile, a bounded number at a time, and wakes
 // the case's Reconcile when one is done.
 type desk struct {
+	// patience bounds how long new subjects put a conclusion off: whoever keeps
+	// raising alerts must not keep the case without a verdict.
+	patience time.Duration
+
 	slots chan struct{}
 	done  chan event.GenericEvent
 
@@ -24,7 +29,9 @@ type desk struct {
 type inquiry struct {
 	// subject tells which alerts were asked about: another subject is another inquiry.
 	subject string
-	cancel  context.CancelFunc
+	// since is when the first of the inquiries began that were given up for this one.
+	since  time.Time
+	cancel context.CancelFunc
 
 	finished bool
 	outcome  outcome
@@ -33,6 +40,7 @@ type inquiry struct {
 
 func newDesk(parallel int) *desk {
 	return &desk{
+		patience:  3 * time.Second,
 		slots:     make(chan struct{}, parallel),
 		done:      make(chan event.GenericEvent, 1024),
 		inquiries: map[types.NamespacedName]*inquiry{},
@@ -40,7 +48,8 @@ func newDesk(parallel int) *desk {
 }
 
 // collect returns the outcome of the inquiry about a subject, and starts it if
-// there is none. An inquiry about an older subject is given up.
+// there is none. An inquiry about an older subject is given up, unless patience is
+// over: then its outcome is returned before the next is begun.
 func (d *desk) collect(ctx context.Context, key types.NamespacedName, subject string, run func(context.Context) (outcome, error)) (outcome, bool, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -51,12 +60,20 @@ func (d *desk) collect(ctx context.Context, key types.NamespacedName, subject st
 		}
 		return current.outcome, current.finished, current.err
 	}
+	since := time.Now()
 	if current != nil {
+		if since.Sub(current.since) >= d.patience && current.err == nil {
+			if current.finished {
+				delete(d.inquiries, key)
+			}
+			return current.outcome, current.finished, nil
+		}
 		current.cancel()
+		since = current.since
 	}
 	// The inquiry outlives the Reconcile that starts it.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	next := &inquiry{subject: subject, cancel: cancel}
+	next := &inquiry{subject: subject, since: since, cancel: cancel}
 	d.inquiries[key] = next
 	go d.run(ctx, key, next, run)
 	return outcome{}, false, nil
@@ -65,7 +82,10 @@ func (d *desk) collect(ctx context.Context, key types.NamespacedName, subject st
 func (d *desk) run(ctx context.Context, key types.NamespacedName, i *inquiry, run func(context.Context) (outcome, error)) {
 	defer i.cancel()
 	d.slots <- struct{}{}
-	result, err := run(ctx)
+	result, err := outcome{}, ctx.Err()
+	if err == nil {
+		result, err = run(ctx)
+	}
 	<-d.slots
 
 	d.mu.Lock()

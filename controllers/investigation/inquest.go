@@ -1,8 +1,6 @@
 package investigation
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -24,12 +22,25 @@ type inquest struct {
 	file     *caseFile
 	settings settings.Settings
 	alerts   []playbook.Alert
-	caseVars playbook.Case
-	asked    []asked
-	replies  map[string]reply
-	unknown  []error
+	// worstFirst orders the alerts where not all can be looked at.
+	worstFirst []int
+	caseVars   playbook.Case
+	asked      []asked
+	replies    map[string]reply
+	unknown    []error
 	// books in force for this case, the universal one first.
 	books []*playbook.Playbook
+}
+
+// worstFirst orders alerts by severity, the older first: a flood of small ones must
+// not crowd out the one that matters.
+func worstFirst(specs []v1alpha1.AlertSpec) []int {
+	order := make([]int, len(specs))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return specs[b].Severity.Rank() - specs[a].Severity.Rank() })
+	return order
 }
 
 // weigh turns answers into findings and findings into a conclusion.
@@ -164,6 +175,5 @@ func digest(answer map[string]any) string {
 	if err != nil {
 		return ""
 	}
-	sum := sha256.Sum256(raw)
-	return hex.EncodeToString(sum[:])
+	return hexSum(raw)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -34,30 +35,47 @@ type reply struct {
 	message string
 }
 
-// questions puts every playbook's questions about every alert. The errors name
-// what could not be put.
-func questions(playbooks []*playbook.Playbook, alerts []playbook.Alert) ([]asked, []error) {
+// questions puts every playbook's questions about every alert, in the order of the
+// alerts. Where that is too much, those come first that the order of importance has
+// first. The errors name what could not be put.
+func questions(playbooks []*playbook.Playbook, alerts []playbook.Alert, importance []int) ([]asked, []error) {
 	var all []asked
 	var unknown []error
 	distinct := map[string]bool{}
-	for index, alert := range alerts {
-		for _, p := range playbooks {
-			matches, err := p.Matches(alert)
-			if err != nil {
-				unknown = append(unknown, fmt.Errorf("%s: match: %w", p.Name, err))
+	for _, index := range importance {
+		some, errs := about(playbooks, alerts[index], index)
+		unknown = append(unknown, errs...)
+		for _, a := range some {
+			if !distinct[a.ask.Key()] && len(distinct) == maxQuestions {
+				unknown = append(unknown, fmt.Errorf("more than %d questions: not all were asked", maxQuestions))
+				return inOrder(all), unknown
 			}
-			if !matches {
-				continue
-			}
-			asks, errs := p.Questions(alert)
-			unknown = append(unknown, errs...)
-			for _, ask := range asks {
-				distinct[ask.Key()] = true
-				if len(distinct) > maxQuestions {
-					return all, append(unknown, fmt.Errorf("more than %d questions: not all were asked", maxQuestions))
-				}
-				all = append(all, asked{playbook: p, ask: ask, index: index})
-			}
+			distinct[a.ask.Key()] = true
+			all = append(all, a)
+		}
+	}
+	return inOrder(all), unknown
+}
+
+func inOrder(all []asked) []asked {
+	slices.SortStableFunc(all, func(a, b asked) int { return a.index - b.index })
+	return all
+}
+
+// about are the questions about one alert.
+func about(playbooks []*playbook.Playbook, alert playbook.Alert, index int) (all []asked, unknown []error) {
+	for _, p := range playbooks {
+		matches, err := p.Matches(alert)
+		if err != nil {
+			unknown = append(unknown, fmt.Errorf("%s: match: %w", p.Name, err))
+		}
+		if !matches {
+			continue
+		}
+		asks, errs := p.Questions(alert)
+		unknown = append(unknown, errs...)
+		for _, ask := range asks {
+			all = append(all, asked{playbook: p, ask: ask, index: index})
 		}
 	}
 	return all, unknown

@@ -17,9 +17,15 @@ import (
 	"github.com/tocsin-dev/tocsin/internal/analyst"
 	"github.com/tocsin-dev/tocsin/internal/audit"
 	"github.com/tocsin-dev/tocsin/internal/playbook"
+	"github.com/tocsin-dev/tocsin/internal/redact"
 )
 
-const engineName = "built-in"
+const (
+	engineName = "built-in"
+	// maxLogged alerts of a verdict are named in the audit log; of more it holds the
+	// digest, since an entry that does not fit would keep the case without a verdict.
+	maxLogged = 32
+)
 
 // Playbooks knows the playbooks in force in a namespace.
 type Playbooks interface {
@@ -45,6 +51,8 @@ type Investigator struct {
 
 // outcome of an investigation.
 type outcome struct {
+	// subject that was asked about; the case may be about more by now.
+	subject        string
 	status         v1alpha1.InvestigationStatus
 	escalateReason string // empty if no human is needed
 	actions        []*v1alpha1.ResponseAction
@@ -60,10 +68,13 @@ func (i *Investigator) investigate(ctx context.Context, file *caseFile) (outcome
 		return outcome{}, err
 	}
 	namespace := file.investigation.Namespace
-	asked, unknown := questions(q.books, q.alerts)
+	asked, unknown := questions(q.books, q.alerts, q.worstFirst)
 	q.asked, q.unknown = asked, append(q.unknown, unknown...)
 	inquirer := &inquirer{registry: i.Registry, namespace: namespace, timeout: q.settings.QuestionTimeout}
 	q.replies = inquirer.inquire(ctx, q.asked)
+	if err := ctx.Err(); err != nil {
+		return outcome{}, err // given up: what was not answered means nothing
+	}
 	conclusion, unanswered := q.weigh()
 	status := analyst.Assemble(analyst.Dossier{
 		Alerts: file.alerts, Questions: q.states(), Conclusion: conclusion, Unanswered: unanswered,
@@ -77,7 +88,8 @@ func (i *Investigator) investigate(ctx context.Context, file *caseFile) (outcome
 	if err := i.record(ctx, file, &status); err != nil {
 		return outcome{}, err
 	}
-	return outcome{status: status, escalateReason: conclusion.EscalateReason, actions: actions}, nil
+	status.ObservedGeneration = file.investigation.Generation
+	return outcome{subject: file.subject(), status: status, escalateReason: conclusion.EscalateReason, actions: actions}, nil
 }
 
 // open gathers what the questions are about.
@@ -106,6 +118,7 @@ func (i *Investigator) open(ctx context.Context, file *caseFile) (*inquest, erro
 		q.alerts = append(q.alerts, playbook.NewAlert(&a, format))
 	}
 	q.caseVars = playbook.NewCase(specs)
+	q.worstFirst = worstFirst(specs)
 	return q, nil
 }
 
@@ -118,22 +131,37 @@ func (i *Investigator) format(ctx context.Context, a v1alpha1.Alert) (v1alpha1.A
 
 // record puts the conclusion into the audit log before anybody can read it elsewhere.
 func (i *Investigator) record(ctx context.Context, file *caseFile, status *v1alpha1.InvestigationStatus) error {
+	data := map[string]any{"score": *status.Score, "prior": *status.Prior, "questions": len(status.Questions)}
 	alerts := make([]any, 0, len(file.alerts))
 	for _, a := range file.alerts {
 		alerts = append(alerts, map[string]any{"name": a.Name, "rule": a.Spec.Rule, "fingerprint": a.Spec.Fingerprint, "rawDigest": a.Spec.RawDigest})
+	}
+	data["alerts"] = alerts[:min(len(alerts), maxLogged)]
+	if len(alerts) > maxLogged {
+		all, err := json.Marshal(alerts)
+		if err != nil {
+			return err
+		}
+		data["alertCount"], data["alertsDigest"] = len(alerts), hexSum(all)
+	}
+	if g := file.investigation.Spec.Grade; g != nil {
+		data["grade"] = map[string]any{"verdict": g.Verdict, "by": g.By, "reason": redact.String(g.Reason)}
 	}
 	evidence, err := json.Marshal(status.Evidence)
 	if err != nil {
 		return err
 	}
-	sum := sha256.Sum256(evidence)
 	_, err = i.Log.Append(ctx, audit.Entry{
 		Time: i.Now(), Type: audit.TypeVerdict, Namespace: file.investigation.Namespace, Case: file.investigation.Name,
-		Actor: "analyst:" + engineName, Summary: fmt.Sprintf("%s: %s", status.Verdict, status.Title), Digest: hex.EncodeToString(sum[:]),
-		Data: map[string]any{"alerts": alerts, "score": *status.Score, "prior": *status.Prior, "questions": len(status.Questions)},
+		Actor: "analyst:" + engineName, Summary: fmt.Sprintf("%s: %s", status.Verdict, status.Title), Digest: hexSum(evidence), Data: data,
 	})
 	if err != nil {
 		return fmt.Errorf("audit log: %w", err)
 	}
 	return nil
+}
+
+func hexSum(raw []byte) string {
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:])
 }

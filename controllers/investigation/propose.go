@@ -22,7 +22,7 @@ const maxNarrative = 16384
 func (q *inquest) propose(status *v1alpha1.InvestigationStatus) ([]*v1alpha1.ResponseAction, error) {
 	var actions []*v1alpha1.ResponseAction
 	seen := map[string]bool{}
-	for index := range q.alerts {
+	for _, index := range q.worstFirst {
 		for _, p := range q.books {
 			if matches, err := p.Matches(q.alerts[index]); err != nil || !matches {
 				continue // an error is among the unanswered
@@ -46,7 +46,11 @@ func (q *inquest) propose(status *v1alpha1.InvestigationStatus) ([]*v1alpha1.Res
 			}
 		}
 	}
-	return actions[:min(len(actions), maxActions)], nil
+	if left := len(actions) - maxActions; left > 0 {
+		status.Narrative = shorten.Characters(fmt.Sprintf("%s\nNot proposed: %d more actions", status.Narrative, left), maxNarrative)
+		actions = actions[:maxActions]
+	}
+	return actions, nil
 }
 
 func (q *inquest) action(p playbook.Proposal) (*v1alpha1.ResponseAction, error) {
