@@ -79,16 +79,17 @@ func run(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
-	events, err := stream.Open(ctx, stream.Config{Dir: filepath.Join(o.dataDir, "stream"), MaxBytes: eventBytes})
-	if err != nil {
-		return err
-	}
-	defer events.Close()
+	// First, since it waits until another process has let go of the data folder.
 	auditLog, err := audit.Open(ctx, filepath.Join(o.dataDir, "audit"))
 	if err != nil {
 		return err
 	}
 	defer closeLog(auditLog)
+	events, err := stream.Open(ctx, stream.Config{Dir: filepath.Join(o.dataDir, "stream"), MaxBytes: eventBytes})
+	if err != nil {
+		return err
+	}
+	defer events.Close()
 
 	parts, remembered, err := assemble(mgr, config, auditLog, o)
 	if err != nil {
