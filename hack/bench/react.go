@@ -57,7 +57,7 @@ func (b *bench) react(ctx context.Context, name, prefix string, n int, every tim
 	if err := b.pace(ctx, watched, prefix, n, every); err != nil {
 		return err
 	}
-	err = lab.Eventually(ctx, time.Minute, fmt.Sprintf("%d pods to be cut off", n), func(ctx context.Context) (bool, string, error) {
+	err = lab.Eventually(ctx, 3*time.Minute, fmt.Sprintf("%d pods to be cut off", n), func(ctx context.Context) (bool, string, error) {
 		done := watched.complete()
 		return done == n, fmt.Sprintf("%d of them; %s", done, b.standings(ctx)), nil
 	})
