@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
@@ -36,6 +37,9 @@ func parse(args []string) (*options, error) {
 	o.log.BindFlags(flags)
 	if err := flags.Parse(args); err != nil {
 		return nil, err
+	}
+	if flags.NArg() > 0 {
+		return nil, fmt.Errorf("%q is no flag: flags begin with --", flags.Arg(0))
 	}
 	if o.namespace == "" {
 		o.namespace = "tocsin-system"

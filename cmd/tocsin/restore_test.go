@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/controllers/configuration"
+	"github.com/tocsin-dev/tocsin/internal/correlate"
+)
+
+var seen = time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
+
+func about(pod string, at time.Time) v1alpha1.AlertSpec {
+	return v1alpha1.AlertSpec{
+		Source: "falco", Rule: "shell", FirstSeen: metav1.NewMicroTime(at),
+		Entities: []v1alpha1.Entity{{Type: v1alpha1.EntityPod, Value: pod, Role: v1alpha1.RoleActor}},
+	}
+}
+
+func stored(name, file string, spec v1alpha1.AlertSpec) *v1alpha1.Alert {
+	a := &v1alpha1.Alert{ObjectMeta: metav1.ObjectMeta{Namespace: "soc", Name: name}, Spec: spec}
+	if file != "" {
+		a.Labels = map[string]string{v1alpha1.LabelInvestigation: file}
+	}
+	return a
+}
+
+func opened(name string, closed bool) *v1alpha1.Investigation {
+	c := &v1alpha1.Investigation{ObjectMeta: metav1.ObjectMeta{Namespace: "soc", Name: name}}
+	if closed {
+		meta.SetStatusCondition(&c.Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionClosed, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonClosedByHuman})
+	}
+	return c
+}
+
+func newClient(t *testing.T, objects ...client.Object) client.WithWatch {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).Build()
+}
+
+// After a restart, further alerts join the cases that were open before.
+func TestRestoreOpenCases(t *testing.T) {
+	cases := correlate.NewIndex()
+	r := &restore{cases: cases, rules: &configuration.Seen{}, reader: newClient(t,
+		opened("open", false), stored("a", "open", about("shop/web-0", seen)),
+		opened("closed", true), stored("b", "closed", about("shop/web-1", seen)),
+		stored("c", "announced", about("shop/web-2", seen)), // whose Investigation was not created yet
+		stored("d", "", about("shop/web-3", seen)),
+	)}
+	if err := r.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]struct {
+		pod, want string
+		fresh     bool
+	}{
+		"an open case":             {pod: "shop/web-0", want: "open"},
+		"a case not created yet":   {pod: "shop/web-2", want: "announced"},
+		"a closed case":            {pod: "shop/web-1", fresh: true},
+		"an alert without a label": {pod: "shop/web-3", fresh: true},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			got := cases.Join("soc", "late, "+name, about(tc.pod, seen.Add(time.Minute)))
+			known := got == "open" || got == "closed" || got == "announced"
+			if tc.fresh && known || !tc.fresh && got != tc.want {
+				t.Errorf("joined %q, want %q or, where that is empty, a case of its own", got, tc.want)
+			}
+		})
+	}
+}
+
+// Events wait for the rules: one that was not checked yet would find nothing.
+func TestRestoreAwaitsRules(t *testing.T) {
+	rule := &v1alpha1.DetectionRule{ObjectMeta: metav1.ObjectMeta{Namespace: "soc", Name: "unchecked"}}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	err := (&restore{cases: correlate.NewIndex(), rules: &configuration.Seen{}, reader: newClient(t, rule)}).run(ctx)
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("with a rule that was not checked: got %v, want it to wait until it is told to stop", err)
+	}
+}
+
+func TestRestoreNeedsTheAPIServer(t *testing.T) {
+	down := interceptor.NewClient(newClient(t), interceptor.Funcs{
+		List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error {
+			return errors.New("down")
+		},
+	})
+	err := (&restore{cases: correlate.NewIndex(), rules: &configuration.Seen{}, reader: down}).run(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "restore open cases: down") {
+		t.Errorf("got %v", err)
+	}
+}
