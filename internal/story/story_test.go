@@ -19,7 +19,7 @@ func TestCase(t *testing.T) {
 	graded.Spec.Grade = &v1alpha1.Grade{Verdict: v1alpha1.BenignPositive, By: "bob", Reason: "a drill"}
 	graded.Status.Verdict = v1alpha1.BenignPositive
 	revised := attack()
-	revised.Status.Conditions[1] = set(v1alpha1.ConditionConcluded, metav1.ConditionFalse, v1alpha1.ReasonInvestigating, "2 alerts joined")
+	revised.Status.Conditions[1] = set(v1alpha1.ConditionConcluded, metav1.ConditionFalse, v1alpha1.ReasonPlanning, "2 alerts joined")
 	revised.Status.Actions = []v1alpha1.ActionSummary{{Name: "cordon-n1-9zz", Operation: "cordon"}}
 	untouched := begun()
 	untouched.Status = v1alpha1.InvestigationStatus{}

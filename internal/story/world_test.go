@@ -136,7 +136,7 @@ func begun() *v1alpha1.Investigation {
 	return &v1alpha1.Investigation{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "soc", Name: "new-0001", CreationTimestamp: metav1.NewTime(nine.Add(2 * time.Minute))},
 		Status: v1alpha1.InvestigationStatus{AlertCount: 2, Conditions: []metav1.Condition{
-			set(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonInvestigating, "asks 12 questions about 2 alerts"),
+			set(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonPlanning, "asks 12 questions about 2 alerts"),
 		}},
 	}
 }
