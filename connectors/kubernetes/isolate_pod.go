@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"golang.org/x/sync/errgroup"
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -41,15 +42,23 @@ func (isolatePod) plan(ctx context.Context, c *cluster, request connectors.Reque
 	i := isolation{pod: pod(a.Pod, string(found.GetUID())), policy: policyName(found.GetName(), string(found.GetUID()))}
 	plan := connectors.Plan{Target: i.pod, Summary: "isolate pod " + a.Pod}
 	policies := &networkingv1.NetworkPolicyList{}
-	if err := c.List(ctx, policies, client.InNamespace(i.pod.Namespace)); err != nil {
-		return plan, c.explain(err, "listing NetworkPolicies of "+i.pod.Namespace)
-	}
-	created, policyDiff, err := i.tryPolicy(ctx, c, policies.Items, request.Key)
-	if err != nil {
-		return plan, err
-	}
-	labelled, podDiff, err := i.tryLabel(ctx, c, found)
-	if err != nil {
+	labelling := i
+	var created, labelled bool
+	var policyDiff, podDiff string
+	// At the same time, since an attacker has until the last answer.
+	var trials errgroup.Group
+	trials.Go(func() (err error) {
+		if err := c.List(ctx, policies, client.InNamespace(i.pod.Namespace)); err != nil {
+			return c.explain(err, "listing NetworkPolicies of "+i.pod.Namespace)
+		}
+		created, policyDiff, err = i.tryPolicy(ctx, c, policies.Items, request.Key)
+		return err
+	})
+	trials.Go(func() (err error) {
+		labelled, podDiff, err = labelling.tryLabel(ctx, c, found)
+		return err
+	})
+	if err := trials.Wait(); err != nil {
 		return plan, err
 	}
 	plan.Diff = policyDiff + podDiff
@@ -59,7 +68,7 @@ func (isolatePod) plan(ctx context.Context, c *cluster, request connectors.Reque
 	if plan.Warnings, err = holes(found, policies.Items); err != nil {
 		return plan, err
 	}
-	plan.Inverse, err = i.inverse()
+	plan.Inverse, err = labelling.inverse()
 	return plan, err
 }
 
