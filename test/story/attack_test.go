@@ -56,7 +56,7 @@ func TestAttack(t *testing.T) {
 	o.start()
 	v.takeBack(isolate)
 	o.stop()
-	v.audited(t)
+	v.audited(t, 0)
 }
 
 // takeBack undoes an action: alice asks, so bob approves.

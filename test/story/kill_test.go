@@ -55,7 +55,7 @@ func TestKilled(t *testing.T) {
 	v.caughtUp()
 	o.stop()
 	v.counted(v.kept())
-	v.audited(t)
+	v.audited(t, f.kills)
 }
 
 // reportUnder sends the attack while the operator is killed now and then; between

@@ -48,9 +48,16 @@ func (v *shop) counted(want int64) {
 	}
 }
 
+// told is what the audit log says of an action's execution, by index.
+type told struct {
+	intents, results []int64
+	outcomes         map[string]bool
+}
+
 // audited verifies a copy of the stopped operator's log, and that it tells of each
-// action as it was: the intent before the result, and one result.
-func (s *tenant) audited(t *testing.T) {
+// action as it was: intents before the result, and one result. A process that was
+// killed before it could write down that it logged the result says the same again.
+func (s *tenant) audited(t *testing.T, kills int) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "copy")
 	if err := os.CopyFS(dir, os.DirFS(filepath.Join(s.operator.file("data"), "audit"))); err != nil {
@@ -64,45 +71,63 @@ func (s *tenant) audited(t *testing.T) {
 	if err != nil || report.Unsigned != 0 {
 		t.Fatalf("the log: %+v, %v", report, err)
 	}
-	intents, results := map[string][]int64{}, map[string][]int64{}
-	for e, err := range audit.Entries(dir) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if e.Namespace != s.namespace {
-			continue
-		}
-		switch e.Type {
-		case audit.TypeIntent:
-			intents[e.Action] = append(intents[e.Action], e.Index)
-		case audit.TypeResult, audit.TypeUndo:
-			results[e.Action] = append(results[e.Action], e.Index)
-		}
-	}
-	s.matches(intents, results)
-}
-
-// matches compares what the log holds with what the actions say of themselves.
-func (s *tenant) matches(intents, results map[string][]int64) {
-	s.t.Helper()
+	log := s.read(dir)
 	var actions v1alpha1.ResponseActionList
 	s.list(&actions)
-	for _, a := range actions.Items {
-		status, begun, ended := a.Status, intents[a.Name], results[a.Name]
-		switch {
-		case status.Execution == nil && len(begun) > 0:
-			s.t.Errorf("%s did nothing, but has intents %v", a.Name, begun)
-		case status.Execution == nil:
-		case len(ended) != 1:
-			s.t.Errorf("%s has the results %v in the log, want one", a.Name, ended)
-		case status.Result == nil || status.Result.LogIndex == nil || *status.Result.LogIndex != ended[0]:
-			s.t.Errorf("%s points to the result %+v, the log has it at %d", a.Name, status.Result, ended[0])
-		case len(begun) == 0 || begun[0] > ended[0] || status.Execution.IntentIndex >= ended[0]:
-			s.t.Errorf("%s has intents %v and points to %d, want them before the result at %d", a.Name, begun, status.Execution.IntentIndex, ended[0])
+	for i := range actions.Items {
+		a := &actions.Items[i]
+		if wrong := log[a.Name].contradicts(a.Status, kills); wrong != "" {
+			t.Errorf("%s: %s", a.Name, wrong)
 		}
-		delete(results, a.Name)
+		delete(log, a.Name)
 	}
-	if len(results) > 0 {
-		s.t.Errorf("the log has results of actions that do not exist: %s", fmt.Sprint(results))
+	if len(log) > 0 {
+		t.Errorf("the log tells of actions that do not exist: %v", log)
 	}
+}
+
+// read returns what a log tells of the tenant's actions, by name.
+func (s *tenant) read(dir string) map[string]*told {
+	s.t.Helper()
+	log := map[string]*told{}
+	for e, err := range audit.Entries(dir) {
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if e.Namespace != s.namespace || e.Type != audit.TypeIntent && e.Type != audit.TypeResult && e.Type != audit.TypeUndo {
+			continue
+		}
+		if log[e.Action] == nil {
+			log[e.Action] = &told{outcomes: map[string]bool{}}
+		}
+		a := log[e.Action]
+		if e.Type == audit.TypeIntent {
+			a.intents = append(a.intents, e.Index)
+			continue
+		}
+		a.results = append(a.results, e.Index)
+		a.outcomes[fmt.Sprint(e.Data["outcome"])] = true
+	}
+	return log
+}
+
+// contradicts says in what the log differs from what an action says of itself.
+func (l *told) contradicts(status v1alpha1.ResponseActionStatus, kills int) string {
+	if status.Execution == nil {
+		if l != nil && len(l.intents) > 0 {
+			return fmt.Sprintf("did nothing, but has the intents %v", l.intents)
+		}
+		return ""
+	}
+	if l == nil || len(l.intents) == 0 || len(l.results) == 0 || len(l.results) > 1+kills || len(l.outcomes) != 1 {
+		return fmt.Sprintf("the log has %+v, want an intent and one result", l)
+	}
+	first, last := l.results[0], l.results[len(l.results)-1]
+	switch {
+	case status.Result == nil || status.Result.LogIndex == nil || *status.Result.LogIndex != last:
+		return fmt.Sprintf("points to the result %+v, the log has it at %d", status.Result, last)
+	case l.intents[len(l.intents)-1] > first || status.Execution.IntentIndex >= first:
+		return fmt.Sprintf("has the intents %v and points to %d, want them before the result at %d", l.intents, status.Execution.IntentIndex, first)
+	}
+	return ""
 }

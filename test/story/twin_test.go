@@ -45,7 +45,7 @@ func TestBenignTwin(t *testing.T) {
 		t.Errorf("closed without trusted evidence that lowers suspicion: %+v", dismissed.Status.Evidence)
 	}
 	s.operator.stop()
-	s.audited(t)
+	s.audited(t, 0)
 }
 
 // rollOut does what a GitOps controller does on any day, and returns what the API
