@@ -78,6 +78,7 @@ func authority(s *v1alpha1.ResponseActionStatus) string {
 	for _, a := range s.Approvals {
 		names = append(names, fmt.Sprintf("%s (%s)", a.Approver, a.Tier))
 	}
+	slices.Sort(names)
 	return "approved by " + strings.Join(names, ", ")
 }
 

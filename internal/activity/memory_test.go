@@ -50,7 +50,7 @@ func TestRelated(t *testing.T) {
 		})
 	}
 	m.Record("soc", event("get", "pods", "shop", "tmp", set("stage", "RequestReceived")), noon)
-	m.Record("soc", event("delete", "pods", "shop", "tmp", set("requestURI", "/x?dryRun=All")), noon)
+	m.Record("soc", event("patch", "pods", "shop", "tmp", set("requestURI", "/x?dryRun=All")), noon)
 
 	tests := map[string]struct {
 		keys  []string
