@@ -36,7 +36,8 @@ func (r *restore) openCases(ctx context.Context) error {
 	}
 	closed := map[types.NamespacedName]bool{}
 	for i := range investigations.Items {
-		if c := &investigations.Items[i]; meta.IsStatusConditionTrue(c.Status.Conditions, v1alpha1.ConditionClosed) {
+		c := &investigations.Items[i]
+		if c.Spec.Grade != nil || meta.IsStatusConditionTrue(c.Status.Conditions, v1alpha1.ConditionClosed) {
 			closed[client.ObjectKeyFromObject(c)] = true
 		}
 	}

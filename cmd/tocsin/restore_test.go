@@ -44,6 +44,12 @@ func opened(name string, closed bool) *v1alpha1.Investigation {
 	return c
 }
 
+func graded(name string) *v1alpha1.Investigation {
+	c := opened(name, false)
+	c.Spec.Grade = &v1alpha1.Grade{Verdict: v1alpha1.BenignPositive, By: "alice", Reason: "a drill"}
+	return c
+}
+
 func newClient(t *testing.T, objects ...client.Object) client.WithWatch {
 	t.Helper()
 	scheme := runtime.NewScheme()
@@ -58,6 +64,7 @@ func TestRestoreOpenCases(t *testing.T) {
 	cases := correlate.NewIndex()
 	r := &restore{cases: cases, rules: &configuration.Seen{}, reader: newClient(t,
 		opened("open", false), stored("a", "open", about("shop/web-0", seen)),
+		graded("graded"), stored("e", "graded", about("shop/web-4", seen)),
 		opened("closed", true), stored("b", "closed", about("shop/web-1", seen)),
 		stored("c", "announced", about("shop/web-2", seen)), // whose Investigation was not created yet
 		stored("d", "", about("shop/web-3", seen)),
@@ -72,12 +79,13 @@ func TestRestoreOpenCases(t *testing.T) {
 		"an open case":             {pod: "shop/web-0", want: "open"},
 		"a case not created yet":   {pod: "shop/web-2", want: "announced"},
 		"a closed case":            {pod: "shop/web-1", fresh: true},
+		"a graded case":            {pod: "shop/web-4", fresh: true},
 		"an alert without a label": {pod: "shop/web-3", fresh: true},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			got := cases.Join("soc", "late, "+name, about(tc.pod, seen.Add(time.Minute)))
-			known := got == "open" || got == "closed" || got == "announced"
+			known := got == "open" || got == "graded" || got == "closed" || got == "announced"
 			if tc.fresh && known || !tc.fresh && got != tc.want {
 				t.Errorf("joined %q, want %q or, where that is empty, a case of its own", got, tc.want)
 			}

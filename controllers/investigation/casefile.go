@@ -50,11 +50,19 @@ func (f *caseFile) closed() bool {
 	return meta.IsStatusConditionTrue(f.investigation.Status.Conditions, v1alpha1.ConditionClosed)
 }
 
-func (f *caseFile) closedBy() string {
-	if c := meta.FindStatusCondition(f.investigation.Status.Conditions, v1alpha1.ConditionClosed); c != nil {
+// closedBy is the reason of the Closed condition.
+func closedBy(investigation *v1alpha1.Investigation) string {
+	if c := meta.FindStatusCondition(investigation.Status.Conditions, v1alpha1.ConditionClosed); c != nil {
 		return c.Reason
 	}
 	return ""
+}
+
+// spokenOf: a human graded or closed the case, and spoke of the alerts that were
+// there, not of those to come.
+func (f *caseFile) spokenOf() bool {
+	spec := &f.investigation.Spec
+	return spec.Grade != nil || spec.State == v1alpha1.StateClosed
 }
 
 // current says whether the conclusion stands on all alerts and on what humans said,
@@ -158,7 +166,7 @@ func (f *caseFile) judge(now time.Time) {
 	}
 	escalated := meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionEscalated)
 	switch {
-	case f.closed() && (!escalated || f.closedBy() != v1alpha1.ReasonClosedByAnalyst):
+	case f.closed() && (!escalated || closedBy(f.investigation) != v1alpha1.ReasonClosedByAnalyst):
 		// What is closed stays closed, unless an alert that joined at the last
 		// moment shows that the analyst was wrong.
 	case f.investigation.Spec.State == v1alpha1.StateClosed:

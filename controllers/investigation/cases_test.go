@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -75,6 +76,12 @@ func TestWhatHumansSay(t *testing.T) {
 	if got := reason(c, v1alpha1.ConditionClosed); got != "" {
 		t.Errorf("a grade closed the case: %s", got)
 	}
+	// It speaks of the alerts that were there: what comes later is another case.
+	w.mu.Lock()
+	if !slices.Contains(w.closed, caseName) {
+		t.Error("further alerts would hide behind the grade")
+	}
+	w.mu.Unlock()
 	w.say(c, func(s *v1alpha1.InvestigationSpec) { s.State = v1alpha1.StateClosed })
 	w.until("the case to be closed", func(c *v1alpha1.Investigation) bool {
 		return reason(c, v1alpha1.ConditionClosed) == v1alpha1.ReasonClosedByHuman && reason(c, v1alpha1.ConditionEscalated) == ""
@@ -237,4 +244,23 @@ func unprintable(value any) string {
 		}
 	}
 	return ""
+}
+
+// A responder's grade makes the playbook propose; the same responder does not approve alone.
+func TestActionOnAGradeNamesTheGrader(t *testing.T) {
+	w := newWorld(t)
+	w.tool.unknown.Store(true) // decides neither way
+	w.create(w.alert(0))
+	w.start(nil)
+	c := w.concluded(1)
+	if c.Status.Verdict != v1alpha1.Undetermined || len(w.actions()) != 0 {
+		t.Fatalf("verdict %s, %d actions", c.Status.Verdict, len(w.actions()))
+	}
+	w.say(c, func(s *v1alpha1.InvestigationSpec) {
+		s.Grade = &v1alpha1.Grade{Verdict: v1alpha1.TruePositive, By: "alice", Reason: "I want it isolated"}
+	})
+	w.until("the action to be proposed", func(*v1alpha1.Investigation) bool { return len(w.actions()) == 1 })
+	if got, want := w.actions()[0].Spec.RequestedBy, "playbook:book on the grade of alice"; got != want {
+		t.Errorf("asked for by %q, want %q", got, want)
+	}
 }

@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/internal/audit"
 )
 
 const (
@@ -33,8 +34,8 @@ const (
 )
 
 const (
-	parallelCases     = 4
-	parallelInquiries = 8
+	parallelCases     = 16
+	parallelInquiries = 16
 )
 
 // Correlator hears when a case takes no further alerts.
@@ -103,6 +104,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		r.desk.forget(request.NamespacedName)
 		return reconcile.Result{}, nil
 	}
+	if file.spokenOf() {
+		r.Correlator.Close(request.Namespace, request.Name)
+	}
 	var proposals []*v1alpha1.ResponseAction
 	before := file.investigation.DeepCopy()
 	if file.current() {
@@ -162,6 +166,9 @@ func (r *Reconciler) write(ctx context.Context, before, after *v1alpha1.Investig
 	if equality.Semantic.DeepEqual(before.Status, after.Status) {
 		return nil
 	}
+	if err := r.record(ctx, before, after); err != nil {
+		return err
+	}
 	if err := r.Client.Status().Patch(ctx, after, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
 		return client.IgnoreNotFound(err)
 	}
@@ -172,14 +179,37 @@ func (r *Reconciler) write(ctx context.Context, before, after *v1alpha1.Investig
 	return nil
 }
 
+// record puts into the audit log that a human closed the case, before its status says so.
+func (r *Reconciler) record(ctx context.Context, before, after *v1alpha1.Investigation) error {
+	if closedBy(before) == v1alpha1.ReasonClosedByHuman || closedBy(after) != v1alpha1.ReasonClosedByHuman {
+		return nil
+	}
+	_, err := r.Investigator.Log.Append(ctx, audit.Entry{
+		Time: r.Now(), Type: audit.TypeInvestigation, Namespace: after.Namespace, Case: after.Name, Actor: "tocsin/investigation",
+		Summary: fmt.Sprintf("closed by spec.state; verdict %s on %d alerts", after.Status.Verdict, after.Status.AlertCount),
+	})
+	if err != nil {
+		return fmt.Errorf("audit log: %w", err)
+	}
+	return nil
+}
+
 // tell emits an event where a human should look: nothing is said of cases that close by themselves.
 func (r *Reconciler) tell(before, after *v1alpha1.Investigation) {
-	was, is := before.Status.Verdict, after.Status.Verdict
-	if was == is || !meta.IsStatusConditionTrue(after.Status.Conditions, v1alpha1.ConditionEscalated) {
+	if !news(before, after) {
 		return
 	}
 	r.Recorder.Eventf(after, nil, corev1.EventTypeWarning, v1alpha1.ReasonEscalated, "Investigate",
-		"%s %s (%s): kubectl soc case %s -n %s", after.Status.Priority, is, after.Status.Title, after.Name, after.Namespace)
+		"%s %s (%s): kubectl soc case %s -n %s", after.Status.Priority, after.Status.Verdict, after.Status.Title, after.Name, after.Namespace)
+}
+
+// news: a case that waits for a human has another verdict or is more urgent, or an
+// alert that joined at the last moment is in a case that a human closed.
+func news(before, after *v1alpha1.Investigation) bool {
+	was, is := &before.Status, &after.Status
+	late := closedBy(after) == v1alpha1.ReasonClosedByHuman && is.AlertCount > was.AlertCount
+	return meta.IsStatusConditionTrue(is.Conditions, v1alpha1.ConditionEscalated) &&
+		(was.Verdict != is.Verdict || is.Priority < was.Priority || late)
 }
 
 // propose creates the actions that are not there yet; their names make that safe to repeat.

@@ -67,6 +67,41 @@ func TestOutcomeOfFewerAlerts(t *testing.T) {
 	}
 }
 
+// Who looks at the queue hears of what makes a case worse.
+func TestNews(t *testing.T) {
+	tests := map[string]struct {
+		change func(*v1alpha1.InvestigationStatus)
+		want   bool
+	}{
+		"nothing":                        {func(*v1alpha1.InvestigationStatus) {}, false},
+		"another alert of the same sort": {func(s *v1alpha1.InvestigationStatus) { s.AlertCount = 2 }, false},
+		"another verdict":                {func(s *v1alpha1.InvestigationStatus) { s.Verdict = v1alpha1.TruePositive }, true},
+		"more urgent":                    {func(s *v1alpha1.InvestigationStatus) { s.Priority = v1alpha1.PriorityP1 }, true},
+		"less urgent":                    {func(s *v1alpha1.InvestigationStatus) { s.Priority = v1alpha1.PriorityP4 }, false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			before := concluded(v1alpha1.Undetermined, "decides neither way", "a").investigation
+			before.Status.Priority = v1alpha1.PriorityP3
+			after := before.DeepCopy()
+			test.change(&after.Status)
+			if got := news(before, after); got != test.want {
+				t.Errorf("news: %t, want %t", got, test.want)
+			}
+		})
+	}
+	f := concluded(v1alpha1.TruePositive, "an attack", "a")
+	f.investigation.Spec.State = v1alpha1.StateClosed
+	f.judge(moment)
+	before := f.investigation.DeepCopy()
+	f.add("late")
+	f.conclude(outcome{subject: f.subject(), status: v1alpha1.InvestigationStatus{Verdict: v1alpha1.TruePositive}, escalateReason: "an attack"}, moment)
+	f.judge(moment)
+	if !news(before, f.investigation) {
+		t.Error("an alert was lost in a case that a human had closed")
+	}
+}
+
 // catalog knows one operation.
 type catalog struct{ only operation.Operation }
 

@@ -28,6 +28,9 @@ type inquest struct {
 	asked      []asked
 	replies    map[string]reply
 	unknown    []error
+	// grader of the case if the verdict is theirs and not the analyst's: who brings an
+	// action about like that does not approve it as well.
+	grader string
 	// books in force for this case, the universal one first.
 	books []*playbook.Playbook
 }

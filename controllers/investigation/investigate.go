@@ -81,6 +81,9 @@ func (i *Investigator) investigate(ctx context.Context, file *caseFile) (outcome
 		Reach: analyst.Reach(q.answers(opPermissions)), Criticality: q.criticality(),
 		Analyst: engineName, Grade: file.investigation.Spec.Grade,
 	})
+	if g := file.investigation.Spec.Grade; g != nil && g.Verdict != conclusion.Verdict {
+		q.grader = g.By
+	}
 	actions, err := q.propose(&status)
 	if err != nil {
 		return outcome{}, err

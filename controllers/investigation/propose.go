@@ -11,6 +11,7 @@ import (
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/internal/analyst"
 	"github.com/tocsin-dev/tocsin/internal/playbook"
+	"github.com/tocsin-dev/tocsin/internal/response"
 	"github.com/tocsin-dev/tocsin/internal/shorten"
 )
 
@@ -65,7 +66,7 @@ func (q *inquest) action(p playbook.Proposal) (*v1alpha1.ResponseAction, error) 
 	action.Labels = map[string]string{v1alpha1.LabelInvestigation: q.file.investigation.Name}
 	action.Spec = v1alpha1.ResponseActionSpec{
 		Use:           &v1alpha1.ActionUse{Connector: p.Connector, Operation: p.Operation, With: &runtime.RawExtension{Raw: with}},
-		Investigation: q.file.investigation.Name, Reason: shorten.Characters(p.Reason, 1024), RequestedBy: "playbook:" + p.Playbook,
+		Investigation: q.file.investigation.Name, Reason: shorten.Characters(p.Reason, 1024), RequestedBy: response.PlaybookRequester(p.Playbook, q.grader),
 		Order: p.Order, UndoAfter: p.UndoAfter,
 	}
 	return action, nil

@@ -4,11 +4,14 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/internal/shorten"
 )
 
 const (
@@ -146,7 +149,7 @@ func (b Ballot) insufficient(a *v1alpha1.Approval, approvers map[string]bool) (r
 	switch {
 	case b.Decision.Outcome != v1alpha1.DecisionRequire:
 		return v1alpha1.ReasonNotAwaited, fmt.Sprintf("the policies say %s; no approval is awaited", b.Decision.Outcome)
-	case slices.Contains(b.Requesters, a.Spec.Approver):
+	case b.asked(a.Spec.Approver):
 		return v1alpha1.ReasonSelfApproval, "nobody approves what they asked for; somebody else must"
 	case created.After(b.Now.Add(clockSkew)):
 		return v1alpha1.ReasonClockSkew, fmt.Sprintf("was created at %s, later than now by the operator's clock (%s); set the clocks and approve again", created.UTC().Format(time.RFC3339), b.Now.UTC().Format(time.RFC3339))
@@ -198,14 +201,43 @@ func NewBallot(action, undoes *v1alpha1.ResponseAction, provenSince, now time.Ti
 	return b
 }
 
-// requesters of an action: who asked for it and, where the operator takes an
-// action back because its time is over, who asked for that action.
+// requesters of an action: who asked for it, who graded the case so that a playbook
+// asked and, where the operator takes an action back because its time is over, who
+// asked for that action.
 func requesters(action, undoes *v1alpha1.ResponseAction) []string {
 	asked := []string{action.Spec.RequestedBy}
 	if undoes != nil && action.Spec.RequestedBy == UndoRequester(undoes.Name) {
 		asked = append(asked, undoes.Spec.RequestedBy)
 	}
+	for _, by := range asked {
+		if playbook, grader, found := strings.Cut(by, graded); found && strings.HasPrefix(playbook, playbookPrefix) {
+			asked = append(asked, grader)
+		}
+	}
 	return asked
+}
+
+const (
+	playbookPrefix = "playbook:"
+	graded         = " on the grade of "
+	// maxGrader characters of a user name fit beside the name of a playbook.
+	maxGrader = 200
+)
+
+// PlaybookRequester is who asks where a playbook proposes an action. The grader is
+// who gave the case the verdict for which it does; empty if the analyst did.
+func PlaybookRequester(playbook, grader string) string {
+	if grader == "" {
+		return playbookPrefix + playbook
+	}
+	return playbookPrefix + playbook + graded + shorten.Characters(grader, maxGrader)
+}
+
+// asked says whether somebody is among the requesters, whose names may be shortened.
+func (b Ballot) asked(who string) bool {
+	return slices.ContainsFunc(b.Requesters, func(requester string) bool {
+		return shorten.Characters(who, utf8.RuneCountInString(requester)) == requester
+	})
 }
 
 // UndoRequester is who asks for an undo that nobody asked for but the time that was set.

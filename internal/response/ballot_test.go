@@ -287,6 +287,11 @@ func TestNewBallotRequesters(t *testing.T) {
 		"an action":               {by: "alice", want: []string{"alice"}},
 		"an undo by a human":      {by: "alice", undoes: original, want: []string{"alice"}},
 		"an undo because of time": {by: "undo:isolate", undoes: original, want: []string{"undo:isolate", "mallory"}},
+		"a playbook":              {by: response.PlaybookRequester("shell", ""), want: []string{"playbook:shell"}},
+		"a playbook on a grade": {
+			by: response.PlaybookRequester("shell", "mallory"), want: []string{"playbook:shell on the grade of mallory", "mallory"},
+		},
+		"somebody with a strange name": {by: "x on the grade of y", want: []string{"x on the grade of y"}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -295,6 +300,25 @@ func TestNewBallotRequesters(t *testing.T) {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
+	}
+}
+
+// Who graded a case so that a playbook asked is not the one who approves it.
+func TestGraderDoesNotApprove(t *testing.T) {
+	for _, grader := range []string{"mallory", strings.Repeat("é", 500)} {
+		action := &v1alpha1.ResponseAction{Spec: v1alpha1.ResponseActionSpec{RequestedBy: response.PlaybookRequester("shell", grader)}}
+		action.Status.Plan = &v1alpha1.Plan{Digest: digest}
+		action.Status.Decision = &v1alpha1.Decision{Outcome: v1alpha1.DecisionRequire, Tier: v1alpha1.TierAnalyst, Approvals: 1}
+		for approver, want := range map[string]string{grader: v1alpha1.ReasonSelfApproval, "alice": v1alpha1.ReasonCounted} {
+			approval := v1alpha1.Approval{
+				ObjectMeta: metav1.ObjectMeta{Name: "a", CreationTimestamp: metav1.NewTime(now)},
+				Spec:       v1alpha1.ApprovalSpec{PlanDigest: digest, Decision: v1alpha1.Approve, Tier: v1alpha1.TierAnalyst, Approver: approver},
+			}
+			got := response.Count(response.NewBallot(action, nil, now.Add(-time.Hour), now), []v1alpha1.Approval{approval})
+			if got.Rulings[0].Reason != want {
+				t.Errorf("%.20s: %s, want %s", approver, got.Rulings[0].Reason, want)
+			}
+		}
 	}
 }
 
