@@ -56,7 +56,8 @@ type Conclusion struct {
 //   - A finding that an attacker could have written never counts below zero (S2).
 //   - One finding counts at most 20 dB either way.
 //   - A case is as innocent as the alert that is explained worst: findings below
-//     zero about other alerts do not count. Else an intruder with the token of a
+//     zero about other alerts do not count, nor where something of the same group
+//     speaks against another. Else an intruder with the token of a
 //     deployer would hide behind the deployer's daily work.
 //   - Findings of one group count once: the strongest, at a tie the suspicious
 //     one, then the first. The same finding reported twice is a group too.

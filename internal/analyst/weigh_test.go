@@ -3,6 +3,7 @@ package analyst
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -141,6 +142,15 @@ func TestWeigh(t *testing.T) {
 			wantVerdict: v1alpha1.Undetermined, wantScore: -120, wantReason: "decides neither way",
 			wantLines: []line{{0, "counted once with E3"}, {0, "does not explain alert b"}, {-80, ""}},
 		},
+		"what is usual of one alert does not outweigh what is new of another": {
+			facts: Facts{Alerts: []string{"a", "b"}, Findings: []Finding{
+				{Text: "x", Alert: "a", Provenance: trusted, Group: "automation", Decibans: -8}, {Text: "y", Alert: "a", Provenance: trusted, Group: "novelty", Decibans: -6},
+				{Text: "z", Alert: "b", Provenance: trusted, Group: "automation", Decibans: -8}, {Text: "u", Alert: "b", Provenance: trusted, Group: "rollout", Decibans: -7},
+				{Text: "v", Alert: "b", Provenance: trusted, Group: "novelty", Decibans: 4},
+			}},
+			wantVerdict: v1alpha1.Undetermined, wantScore: -40, wantReason: "decides neither way",
+			wantLines: []line{{-80, ""}, {0, "does not hold for alert b"}, {0, "counted once with E1"}, {0, "does not explain alert a"}, {40, ""}},
+		},
 		"every alert explained": {
 			facts: Facts{Prior: -40, Alerts: []string{"a", "b"}, Findings: []Finding{
 				{Text: "x", Alert: "a", Provenance: trusted, Group: "automation", Decibans: -8}, {Text: "y", Alert: "b", Provenance: trusted, Group: "debugging", Decibans: -10},
@@ -195,6 +205,28 @@ func TestProbability(t *testing.T) {
 			t.Errorf("permille(%d) = %d, want %d", centibans, got, want)
 		}
 	}
+}
+
+// FuzzWeighCompany: no alert is more innocent in the company of another than alone.
+func FuzzWeighCompany(f *testing.F) {
+	f.Add([]byte{1, 2, 3, 200, 5, 6})
+	f.Add([]byte{1, 1, 248, 2, 2, 250, 3, 5, 248, 4, 7, 249, 5, 6, 4})
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		var findings []Finding
+		for ; len(raw) >= 3 && len(findings) < maxEvidence; raw = raw[3:] {
+			findings = append(findings, Finding{
+				Text: fmt.Sprint(len(findings)), Group: []string{"", "g", "h", "i"}[raw[1]&3], Alert: []string{"a", "b"}[raw[1]>>2&1],
+				Provenance: []v1alpha1.Provenance{trusted, writable}[raw[0]&1], Decibans: int32(int8(raw[2])),
+			})
+		}
+		both := Weigh(Facts{Alerts: []string{"a", "b"}, Findings: findings})
+		for _, alert := range []string{"a", "b"} {
+			own := slices.DeleteFunc(slices.Clone(findings), func(f Finding) bool { return f.Alert != alert })
+			if alone := Weigh(Facts{Alerts: []string{alert}, Findings: own}); both.Score < alone.Score {
+				t.Errorf("alert %s alone is at %d, with the other at %d", alert, alone.Score, both.Score)
+			}
+		}
+	})
 }
 
 // FuzzWeigh: whatever is found, the sum is exact, S2 and S3 hold, and the schema's bounds.

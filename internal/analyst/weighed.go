@@ -54,6 +54,7 @@ func leastExplained(all []weighed, alerts []string) {
 			worst, least = alert, sum
 		}
 	}
+	refute(all, worst)
 	counts := map[string]int{}
 	for i, w := range all {
 		if w.evidence.Weight < 0 && (w.alert == "" || w.alert == worst) {
@@ -76,19 +77,46 @@ func leastExplained(all []weighed, alerts []string) {
 	}
 }
 
-// explained sums up what speaks for innocence of one alert, at most zero. A group in
-// which as much speaks against it explains nothing.
-func explained(all []weighed, alert string) int32 {
-	least, most := map[string]int32{}, map[string]int32{}
+// refute takes the weight of what speaks for the innocence of an alert where, in the
+// same group, something speaks against another: what is usual of the one does not
+// outweigh what is new of the other.
+func refute(all []weighed, alert string) {
+	for i := range all {
+		w := &all[i]
+		if w.evidence.Weight >= 0 || w.alert == "" || w.alert != alert {
+			continue
+		}
+		if other := suspect(all, w.group, alert); other != "" {
+			w.evidence.Weight, w.evidence.Note = 0, Plain("does not hold for alert "+other, 256)
+		}
+	}
+}
+
+// suspect is the first alert but one against which something in a group speaks.
+func suspect(all []weighed, group, alert string) string {
 	for _, w := range all {
-		most[w.group] = max(most[w.group], w.evidence.Weight)
+		if w.group == group && w.evidence.Weight > 0 && w.alert != "" && w.alert != alert {
+			return w.alert
+		}
+	}
+	return ""
+}
+
+// explained sums up what speaks for innocence of one alert, at most zero. A group in
+// which as much speaks against it, or anything against another alert, explains nothing.
+func explained(all []weighed, alert string) int32 {
+	least, most, refuted := map[string]int32{}, map[string]int32{}, map[string]bool{}
+	for _, w := range all {
 		if w.alert == "" || w.alert == alert {
 			least[w.group] = min(least[w.group], w.evidence.Weight)
+			most[w.group] = max(most[w.group], w.evidence.Weight)
+		} else if w.evidence.Weight > 0 {
+			refuted[w.group] = true
 		}
 	}
 	sum := int32(0)
 	for group, weight := range least {
-		if stronger(weight, most[group]) {
+		if stronger(weight, most[group]) && !refuted[group] {
 			sum += weight
 		}
 	}
