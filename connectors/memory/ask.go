@@ -8,7 +8,6 @@ import (
 
 	"github.com/tocsin-dev/tocsin/connectors"
 	"github.com/tocsin-dev/tocsin/internal/activity"
-	"github.com/tocsin-dev/tocsin/internal/auditevent"
 )
 
 const (
@@ -58,7 +57,7 @@ func novelty(_ context.Context, m *Memory, arguments map[string]any) (map[string
 	if err != nil {
 		return nil, err
 	}
-	n := m.activity.Novelty(m.namespace, actor(arguments), text(arguments, "verb"), text(arguments, "resource"), text(arguments, "namespace"), before)
+	n := m.activity.Novelty(m.namespace, text(arguments, "actor"), text(arguments, "verb"), text(arguments, "resource"), text(arguments, "namespace"), before)
 	return map[string]any{
 		"seenBefore": n.SeenBefore, "count": int64(n.Count), "hours": int64(n.Hours), "firstSeen": stamp(n.FirstSeen),
 		"baselineHours":   n.BaselineAge.Hours(),
@@ -84,7 +83,7 @@ func automation(ctx context.Context, m *Memory, arguments map[string]any) (map[s
 		return nil, fmt.Errorf("known automation of namespace %s: %w", m.namespace, err)
 	}
 	for _, known := range declared {
-		if known.User != actor(arguments) {
+		if known.User != text(arguments, "actor") {
 			continue
 		}
 		namespace := text(arguments, "namespace")
@@ -99,11 +98,9 @@ func rollout(_ context.Context, m *Memory, arguments map[string]any) (map[string
 	if err != nil {
 		return nil, err
 	}
-	r := m.activity.Rollout(m.namespace, actor(arguments), text(arguments, "namespace"), at, rolloutSpan)
+	r := m.activity.Rollout(m.namespace, text(arguments, "actor"), text(arguments, "namespace"), at, rolloutSpan)
 	return map[string]any{"found": len(r.Workloads) > 0, "workloads": orEmpty(r.Workloads), "alsoSteady": r.Steady}, nil
 }
-
-func actor(arguments map[string]any) string { return auditevent.Username(text(arguments, "actor")) }
 
 func text(arguments map[string]any, name string) string {
 	s, _ := arguments[name].(string)

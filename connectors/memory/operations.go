@@ -43,7 +43,7 @@ var operations = operation.MustCompile(
 		Arguments: `{
 			"type": "object", "additionalProperties": false, "required": ["actor", "verb", "resource", "before"],
 			"properties": {
-				"actor": {"type": "string", "description": "username, or ServiceAccount:namespace/name"},
+				"actor": {"type": "string", "description": "username, such as system:serviceaccount:shop:web"},
 				"verb": {"type": "string"},
 				"resource": {"type": "string", "description": "plural, with its subresource, such as pods/exec"},
 				"namespace": {"type": "string", "description": "of the resource; empty for cluster scope"},
@@ -84,7 +84,7 @@ var operations = operation.MustCompile(
 		Arguments: `{
 			"type": "object", "additionalProperties": false, "required": ["actor"],
 			"properties": {
-				"actor": {"type": "string", "description": "username, or ServiceAccount:namespace/name"},
+				"actor": {"type": "string", "description": "username, such as system:serviceaccount:shop:web"},
 				"namespace": {"type": "string", "description": "that was changed; empty for cluster scope"}
 			}}`,
 		Result: `{
@@ -100,7 +100,7 @@ var operations = operation.MustCompile(
 		Arguments: `{
 			"type": "object", "additionalProperties": false, "required": ["actor", "namespace", "at"],
 			"properties": {
-				"actor": {"type": "string", "description": "username, or ServiceAccount:namespace/name"},
+				"actor": {"type": "string", "description": "username, such as system:serviceaccount:shop:web"},
 				"namespace": {"type": "string"},
 				"at": {"type": "string", "description": "RFC 3339"}
 			}}`,

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 )
 
 func decode(t *testing.T, text string) map[string]any {
@@ -192,24 +190,6 @@ func TestBoundedKeepsTextsApart(t *testing.T) {
 	}
 	if got := Bounded("short", 512); got != "short" {
 		t.Errorf("got %q", got)
-	}
-}
-
-func TestUsername(t *testing.T) {
-	tests := map[string]string{
-		"ServiceAccount:shop/web":        "system:serviceaccount:shop:web",
-		"system:serviceaccount:shop:web": "system:serviceaccount:shop:web",
-		"User:alice":                     "alice",
-		"alice":                          "alice",
-	}
-	for actor, want := range tests {
-		if got := Username(actor); got != want {
-			t.Errorf("Username(%q) is %q, want %q", actor, got, want)
-		}
-	}
-	i := Identity{Name: "system:serviceaccount:shop:web"}
-	if e := i.Entity(); Username(e.Key()) != i.Name || e.Type != v1alpha1.EntityServiceAccount {
-		t.Errorf("%q does not come back from its key", i.Name)
 	}
 }
 

@@ -46,14 +46,6 @@ func (i Identity) Entity() v1alpha1.Entity {
 	return v1alpha1.Entity{Type: v1alpha1.EntityUser, Value: Bounded(i.Name, maxEntity), Role: v1alpha1.RoleActor}
 }
 
-// Username is the user that an entity key or a username names.
-func Username(actor string) string {
-	if account, ok := strings.CutPrefix(actor, string(v1alpha1.EntityServiceAccount)+":"); ok {
-		return serviceAccountPrefix + strings.Replace(account, "/", ":", 1)
-	}
-	return strings.TrimPrefix(actor, string(v1alpha1.EntityUser)+":")
-}
-
 var controlPlaneUsers = []string{"system:apiserver", "system:kube-controller-manager", "system:kube-scheduler", "system:cloud-controller-manager"}
 
 // ByControlPlane says whether the cluster itself made the request: the API server,
