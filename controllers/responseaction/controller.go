@@ -24,8 +24,9 @@ import (
 )
 
 const (
-	// parallel is how many actions are worked on at once.
-	parallel = 8
+	// parallel is how many actions are worked on at once. Each waits for a dozen answers
+	// of the API server: with a slow one, fewer would make actions wait for each other.
+	parallel = 16
 	// staleRetry is how soon the cache is expected to have caught up with a write.
 	staleRetry = 50 * time.Millisecond
 )

@@ -95,7 +95,7 @@ func (b *bench) allClosed(ctx context.Context) error {
 	for i := range cases.Items {
 		c := &cases.Items[i]
 		if closed := meta.FindStatusCondition(c.Status.Conditions, v1alpha1.ConditionClosed); closed == nil || closed.Reason != v1alpha1.ReasonClosedByAnalyst {
-			return fmt.Errorf("Investigation %s is not closed by itself: %s, %s", c.Name, c.Status.Verdict, c.Status.Narrative)
+			return fmt.Errorf("case %s is not closed by itself: %s, %s", c.Name, c.Status.Verdict, c.Status.Narrative)
 		}
 	}
 	return nil

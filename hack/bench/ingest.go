@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tocsin-dev/tocsin/hack/lab"
@@ -74,7 +75,8 @@ func (b *bench) drained(ctx context.Context, events float64) error {
 			return false, "", err
 		}
 		defer response.Body.Close()
-		parsed, err := (&expfmt.TextParser{}).TextToMetricFamilies(response.Body)
+		parser := expfmt.NewTextParser(model.UTF8Validation)
+		parsed, err := parser.TextToMetricFamilies(response.Body)
 		if err != nil {
 			return false, "", err
 		}

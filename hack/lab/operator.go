@@ -129,10 +129,10 @@ func (o *Operator) Stop() error {
 		return err
 	}
 	select {
-	case <-o.exited:
+	case _ = <-o.exited: // however it ended, it was told to
 	case <-time.After(stopGrace):
 		_ = o.cmd.Process.Kill()
-		<-o.exited
+		_ = <-o.exited
 	}
 	return os.Remove(o.lab.file(pidFile))
 }

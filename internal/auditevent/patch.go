@@ -19,14 +19,16 @@ func asObject(operations []any) (set map[string]any, all bool) {
 	root, all := node{}, true
 	for i, item := range operations {
 		o, _ := item.(map[string]any)
-		value, found := o["value"], true
+		value := o["value"]
 		switch text(o, "op") {
 		case "add", "replace":
 		case "move", "copy":
-			if value, found = root.take(text(o, "from")); !found {
+			taken, found := root.take(text(o, "from"))
+			if !found {
 				all = false
 				continue
 			}
+			value = taken
 		default:
 			continue
 		}
