@@ -34,8 +34,8 @@ const (
 )
 
 const (
-	parallelCases     = 16
-	parallelInquiries = 16
+	parallelCases     = 8
+	parallelInquiries = 8
 )
 
 // Correlator hears when a case takes no further alerts.
