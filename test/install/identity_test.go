@@ -80,6 +80,14 @@ func TestImpersonatorIsNotTheOperator(t *testing.T) {
 	}
 }
 
+// tokenSecret asks for a token of the operator.
+func tokenSecret(ns string) *corev1.Secret {
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "token", Annotations: map[string]string{corev1.ServiceAccountNameKey: "tocsin"}},
+		Type:       corev1.SecretTypeServiceAccountToken,
+	}
+}
+
 // Whoever runs a pod in the operator's namespace is the operator.
 func TestNobodyEntersTheOperatorsNamespace(t *testing.T) {
 	c := cluster(t)
@@ -104,6 +112,9 @@ func TestNobodyEntersTheOperatorsNamespace(t *testing.T) {
 		"CREATE pods": func(ctx context.Context, config *rest.Config, ns string) error {
 			return newClient(t, c, config).Create(ctx, pod(ns), client.DryRunAll)
 		},
+		"CREATE secrets": func(ctx context.Context, config *rest.Config, ns string) error {
+			return newClient(t, c, config).Create(ctx, tokenSecret(ns), client.DryRunAll)
+		},
 		"UPDATE deployments": func(ctx context.Context, config *rest.Config, ns string) error {
 			deployment := find(t, kustomize(t, "manager"), "Deployment")
 			deployment.SetNamespace(ns)
@@ -127,6 +138,11 @@ func TestNobodyEntersTheOperatorsNamespace(t *testing.T) {
 				t.Errorf("in namespace %s: %v", elsewhere, err)
 			}
 		})
+	}
+
+	plain := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "plain"}}
+	if err := newClient(t, c, mallory).Create(t.Context(), plain, client.DryRunAll); err != nil {
+		t.Errorf("a Secret that asks for no token: %v", err)
 	}
 
 	controller := "system:serviceaccount:kube-system:replicaset-controller"

@@ -265,6 +265,34 @@ func TestChangesOfACase(t *testing.T) {
 	}
 }
 
+// The garbage collector deletes what has an owner that is not there.
+func TestNothingOfACaseHasAnOwner(t *testing.T) {
+	c := cluster(t)
+	ns := newNamespace(t, c)
+	alice := person(t, c, "alice", "tocsin-responder")
+	opened := &v1alpha1.Investigation{ObjectMeta: metav1.ObjectMeta{Namespace: ns, GenerateName: "case-"}}
+	if err := person(t, c, operator, "cluster-admin").Create(t.Context(), opened); err != nil {
+		t.Fatal(err)
+	}
+	gone := []metav1.OwnerReference{{APIVersion: "v1", Kind: "ConfigMap", Name: "gone", UID: "2d2f0a52-0000-0000-0000-000000000000"}}
+	words := "metadata.ownerReferences must be empty"
+	owned := opened.DeepCopy()
+	owned.OwnerReferences = gone
+	if err := refused(alice.Update(t.Context(), owned), "tocsin-investigations", words); err != nil {
+		t.Errorf("a case: %v", err)
+	}
+	asked := action(ns, "alice")
+	asked.OwnerReferences = gone
+	if err := refused(alice.Create(t.Context(), asked), "tocsin-requesters", words); err != nil {
+		t.Errorf("an action: %v", err)
+	}
+	said := approval(ns, "alice", "analyst")
+	said.OwnerReferences = gone
+	if err := refused(alice.Create(t.Context(), said), "tocsin-approvals", words); err != nil {
+		t.Errorf("an approval: %v", err)
+	}
+}
+
 // long returns notes as long as they may be.
 func long(by string, count int) []v1alpha1.Note {
 	notes := make([]v1alpha1.Note, count)
