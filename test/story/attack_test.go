@@ -18,7 +18,7 @@ import (
 func TestAttack(t *testing.T) {
 	c := cluster(t)
 	o := startOperator(t, c)
-	v := openShop(openTenant(t, c, o, "attack"), "attack")
+	v := openShop(openTenant(t, c, o, "attack"))
 	v.report(v.attack())
 	v.theCase(4, v1alpha1.TruePositive)
 

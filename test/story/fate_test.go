@@ -2,6 +2,8 @@ package story_test
 
 import (
 	"math/rand/v2"
+	"os"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -18,7 +20,13 @@ type fate struct {
 func newFate(t *testing.T, o *operator) *fate {
 	t.Helper()
 	seed := rand.Uint64()
-	t.Logf("seed of the kills: %d", seed)
+	if given := os.Getenv("SEED"); given != "" {
+		var err error
+		if seed, err = strconv.ParseUint(given, 10, 64); err != nil {
+			t.Fatalf("SEED: %v", err)
+		}
+	}
+	t.Logf("to kill at the same moments: SEED=%d", seed)
 	return &fate{operator: o, random: rand.New(rand.NewPCG(seed, 0))}
 }
 

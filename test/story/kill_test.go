@@ -25,7 +25,7 @@ import (
 func TestKilled(t *testing.T) {
 	c := cluster(t)
 	o := startOperator(t, c)
-	v := openShop(openTenant(t, c, o, "killed"), "killed")
+	v := openShop(openTenant(t, c, o, "killed"))
 	proven(t, c)
 	isolated := v.watchIsolations()
 	f := newFate(t, o)

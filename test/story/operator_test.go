@@ -81,7 +81,7 @@ func (o *operator) kill() {
 		return
 	}
 	_ = o.process.Process.Kill() // It may have ended by itself.
-	_ = <-o.exited
+	<-o.exited
 	o.process = nil
 }
 

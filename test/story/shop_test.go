@@ -27,9 +27,9 @@ type shop struct {
 	binding   string // ClusterRoleBinding that the attacker makes
 }
 
-func openShop(s *tenant, name string) *shop {
+func openShop(s *tenant) *shop {
 	s.t.Helper()
-	v := &shop{tenant: s, namespace: "shop-" + name, binding: "ops-sync-" + name}
+	v := &shop{tenant: s, namespace: "shop-" + s.namespace, binding: "ops-sync-" + s.namespace}
 	here := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: v.namespace, Name: name} }
 	v.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: v.namespace, Labels: map[string]string{"soc.tocsin.dev/criticality": "high"}}})
 	v.create(&corev1.ServiceAccount{ObjectMeta: here("web")})

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -50,10 +51,12 @@ type person struct {
 	client.Client
 }
 
+var tenants atomic.Int64
+
 // openTenant sets up a namespace and waits until all of it is in force.
 func openTenant(t *testing.T, c *env.Cluster, o *operator, name string) *tenant {
 	t.Helper()
-	s := &tenant{t: t, cluster: c, operator: o, namespace: "soc-" + name}
+	s := &tenant{t: t, cluster: c, operator: o, namespace: fmt.Sprintf("soc-%s-%d", name, tenants.Add(1))}
 	s.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.namespace}})
 	s.alice, s.bob = s.onCall("alice", "tocsin-responder"), s.onCall("bob", "tocsin-senior")
 	s.grants()
