@@ -37,8 +37,10 @@ func (r *restore) openCases(ctx context.Context) error {
 	closed := map[types.NamespacedName]bool{}
 	for i := range investigations.Items {
 		c := &investigations.Items[i]
-		if c.Spec.Grade != nil || meta.IsStatusConditionTrue(c.Status.Conditions, v1alpha1.ConditionClosed) {
+		byHuman := c.Spec.Grade != nil || c.Spec.State == v1alpha1.StateClosed
+		if byHuman || meta.IsStatusConditionTrue(c.Status.Conditions, v1alpha1.ConditionClosed) {
 			closed[client.ObjectKeyFromObject(c)] = true
+			r.cases.Close(c.Namespace, c.Name, byHuman)
 		}
 	}
 	var alerts v1alpha1.AlertList

@@ -40,7 +40,7 @@ const (
 
 // Correlator hears when a case takes no further alerts.
 type Correlator interface {
-	Close(namespace, investigation string)
+	Close(namespace, investigation string, byHuman bool)
 }
 
 // Reconciler keeps Investigations.
@@ -105,7 +105,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, nil
 	}
 	if file.spokenOf() {
-		r.Correlator.Close(request.Namespace, request.Name)
+		r.Correlator.Close(request.Namespace, request.Name, true)
 	}
 	var proposals []*v1alpha1.ResponseAction
 	before := file.investigation.DeepCopy()
@@ -174,7 +174,7 @@ func (r *Reconciler) write(ctx context.Context, before, after *v1alpha1.Investig
 	}
 	r.tell(before, after)
 	if meta.IsStatusConditionTrue(after.Status.Conditions, v1alpha1.ConditionClosed) {
-		r.Correlator.Close(after.Namespace, after.Name)
+		r.Correlator.Close(after.Namespace, after.Name, closedBy(after) == v1alpha1.ReasonClosedByHuman)
 	}
 	return nil
 }

@@ -188,7 +188,7 @@ func (w *world) For(namespace string) []*playbook.Playbook {
 }
 
 // Close implements investigation.Correlator.
-func (w *world) Close(_, name string) {
+func (w *world) Close(_, name string, _ bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.closed = append(w.closed, name)

@@ -15,9 +15,10 @@ const (
 	// maxKeys is how many entities of open cases are remembered; beyond it the one
 	// used least recently is forgotten, so that its next alert opens a case of its own.
 	maxKeys = 1 << 20
-	// maxAlerts is how many alerts' answers are remembered, and maxLinks how many pods'
-	// ServiceAccounts.
+	// maxAlerts is how many alerts' answers are remembered, maxClosed how many cases that
+	// closed, and maxLinks how many pods' ServiceAccounts.
 	maxAlerts = 1 << 18
+	maxClosed = 1 << 18
 	maxLinks  = 1 << 18
 	// DefaultWindow applies where a namespace has none of its own.
 	DefaultWindow = time.Hour
@@ -35,6 +36,8 @@ type Index struct {
 	entries *simplelru.LRU[entityKey, *entry]
 	cases   map[caseKey]*openCase
 	alerts  *simplelru.LRU[caseKey, string]
+	// closed cases, and whether a human closed them.
+	closed *simplelru.LRU[caseKey, bool]
 	// accounts holds the ServiceAccount of a pod, both as namespace/name.
 	accounts *simplelru.LRU[string, string]
 }
@@ -64,6 +67,7 @@ func newIndex(size int) *Index {
 	i := &Index{windows: map[string]time.Duration{}, cases: map[caseKey]*openCase{}}
 	i.entries = newLRU(size, i.evicted)
 	i.alerts = newLRU[caseKey, string](maxAlerts, nil)
+	i.closed = newLRU[caseKey, bool](maxClosed, nil)
 	i.accounts = newLRU[string, string](maxLinks, nil)
 	return i
 }
@@ -110,10 +114,13 @@ func (i *Index) Opened(namespace, name, alert string, spec v1alpha1.AlertSpec) {
 	i.add(namespace, name, alert, spec)
 }
 
-// Close forgets the entities of a case: no further alert joins it.
-func (i *Index) Close(namespace, name string) {
+// Close forgets the entities of a case: no further alert joins it. What a human said
+// of it stays said.
+func (i *Index) Close(namespace, name string, byHuman bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	before, _ := i.closed.Get(caseKey{namespace, name})
+	i.closed.Add(caseKey{namespace, name}, before || byHuman)
 	c := i.cases[caseKey{namespace, name}]
 	if c == nil {
 		return
@@ -122,6 +129,14 @@ func (i *Index) Close(namespace, name string) {
 	for key := range c.keys {
 		i.entries.Remove(key)
 	}
+}
+
+// Closed says whether a case takes no further alerts, and whether a human said so.
+func (i *Index) Closed(namespace, name string) (closed, byHuman bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	byHuman, closed = i.closed.Get(caseKey{namespace, name})
+	return closed, byHuman
 }
 
 // Link tells under which ServiceAccount a pod runs, both as namespace/name.

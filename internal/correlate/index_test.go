@@ -165,7 +165,14 @@ func TestJoinIsStable(t *testing.T) {
 	i := NewIndex()
 	first := i.Join("soc", "a", alertOf("Actor User eve"))
 	i.Join("soc", "b", alertOf("Actor User eve"))
-	i.Close("soc", first)
+	if closed, _ := i.Closed("soc", first); closed {
+		t.Error("the case is closed before it was")
+	}
+	i.Close("soc", first, true)
+	i.Close("soc", first, false)
+	if closed, byHuman := i.Closed("soc", first); !closed || !byHuman {
+		t.Errorf("closed: %t, by a human: %t", closed, byHuman)
+	}
 	if again := i.Join("soc", "a", alertOf("Actor User eve")); again != first {
 		t.Errorf("alert a went to %s, then to %s", first, again)
 	}
@@ -261,7 +268,7 @@ func TestConcurrentUse(t *testing.T) {
 				name := i.Join("soc", fmt.Sprint(worker, "-", n), alertOf(fmt.Sprint("Actor Pod shop/", n%70)))
 				i.Link(fmt.Sprint("shop/", n), "shop/web")
 				if n%7 == 0 {
-					i.Close("soc", name)
+					i.Close("soc", name, false)
 				}
 			}
 		})

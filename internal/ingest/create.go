@@ -34,7 +34,7 @@ func (r *run) create(ctx context.Context, g group, message stream.Message) error
 		}
 	}
 	alert := r.alert(g, message)
-	e := r.table.begin(types.NamespacedName{Namespace: alert.Namespace, Name: alert.Name}, g, message.Position.Sequence)
+	e := r.table.begin(alert, g, message.Position.Sequence)
 	r.creating++
 	go func() {
 		existing, err := r.store(ctx, alert)

@@ -133,6 +133,8 @@ type witness struct {
 	raw    []string
 	alerts []string
 	notes  []string
+	// closed: every case is, byHuman or by itself.
+	closed, byHuman bool
 }
 
 func (w *witness) Detect(_ string, event map[string]any) []v1alpha1.AlertSpec {
@@ -161,6 +163,8 @@ func (w *witness) recorded() (raw, alerts []string) {
 }
 
 func (*witness) Join(_, _ string, spec v1alpha1.AlertSpec) string { return "case-of-" + spec.Source }
+
+func (w *witness) Closed(string, string) (closed, byHuman bool) { return w.closed, w.byHuman }
 
 func (w *witness) Eventf(regarding, _ runtime.Object, _, reason, _, note string, args ...any) {
 	w.mu.Lock()

@@ -31,8 +31,10 @@ type Recorder interface {
 	RecordAlert(namespace string, spec v1alpha1.AlertSpec)
 }
 
-// Correlator names the Investigation that a new alert joins; empty for none yet.
+// Correlator names the Investigation that a new alert joins; empty for none yet. It
+// knows those that take no further alerts.
 type Correlator interface {
+	Closed(namespace, investigation string) (closed, byHuman bool)
 	Join(namespace, name string, spec v1alpha1.AlertSpec) (investigation string)
 }
 

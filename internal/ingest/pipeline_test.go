@@ -68,6 +68,37 @@ func TestPipelineWindow(t *testing.T) {
 	}
 }
 
+// What happens after a case was closed must not be lost in it.
+func TestPipelineRepeatsOfAClosedCase(t *testing.T) {
+	tests := map[string]struct {
+		saw  *witness
+		want []string
+	}{
+		"by itself": {&witness{closed: true}, []string{"0s 2 50m0s", "1h40m0s 2 2h40m0s"}},
+		"by a human": {
+			&witness{closed: true, byHuman: true}, []string{"0s 1 0s", "50m0s 1 50m0s", "1h40m0s 1 1h40m0s", "2h40m0s 1 2h40m0s"},
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, source("falco", v1alpha1.FormatFalco))
+			s := w.open(t)
+			var last uint64
+			for _, after := range []time.Duration{0, 50 * time.Minute, 100 * time.Minute, 160 * time.Minute} {
+				last = publish(t, s, "falco", shell("web-0", after))
+			}
+			w.lead(t, s, tc.saw, processed(t, s, last))
+			var got []string
+			for _, alert := range w.alerts.all() {
+				got = append(got, fmt.Sprint(alert.Spec.FirstSeen.Sub(start), " ", ingest.CountOf(alert).Events, " ", ingest.CountOf(alert).LastSeen.Sub(start)))
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
 // backlog has repeats, batches, several pods, and a fingerprint that comes back after its window.
 func backlog() []string {
 	var bodies []string

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -121,7 +122,7 @@ func (r *run) count(ctx context.Context, g group, message stream.Message) error 
 	if known != nil && sequence <= known.through {
 		return nil // counted before a restart
 	}
-	if known != nil && known.repeats(g.spec.FirstSeen.Time) {
+	if known != nil && known.repeats(g.spec.FirstSeen.Time) && r.stillTakes(known, g.spec.FirstSeen.Time) {
 		r.table.repeat(known, g, sequence, r.Clock.Now())
 		r.Metrics.repeats.Add(float64(g.events))
 		return nil
@@ -132,6 +133,14 @@ func (r *run) count(ctx context.Context, g group, message stream.Message) error 
 		}
 	}
 	return r.create(ctx, g, message)
+}
+
+// stillTakes says whether an event may count towards an alert of a closed case. What
+// a human closed takes none: nobody looks there again. What closed by itself takes
+// them for one window, since what explained it then need not explain it for ever.
+func (r *run) stillTakes(e *tracked, at time.Time) bool {
+	closed, byHuman := r.Correlator.Closed(e.key.Namespace, e.investigation)
+	return !closed || !byHuman && !at.After(e.firstSeen.Add(e.window))
 }
 
 // finish writes all that is known of an alert before a newer one with the same

@@ -21,6 +21,9 @@ type tally struct {
 type tracked struct {
 	key         types.NamespacedName
 	fingerprint string
+	// investigation that the alert is in, if that is known.
+	investigation string
+	firstSeen     time.Time
 	// window after lastSeen within which an event is a repeat.
 	window   time.Duration
 	events   int64
@@ -61,6 +64,7 @@ func (t *table) seed(alert *v1alpha1.Alert, window time.Duration, now time.Time)
 	e := &tracked{
 		key:         types.NamespacedName{Namespace: alert.Namespace, Name: alert.Name},
 		fingerprint: alert.Spec.Fingerprint, window: window,
+		investigation: alert.Labels[v1alpha1.LabelInvestigation], firstSeen: alert.Spec.FirstSeen.Time,
 		events: count.Events, lastSeen: count.LastSeen, interval: t.flushInterval,
 	}
 	if count.Through.Stream == t.stream {
@@ -113,9 +117,11 @@ func (t *table) touch(e *tracked, now time.Time) {
 }
 
 // begin tracks an alert that is being created for a group.
-func (t *table) begin(key types.NamespacedName, g group, sequence uint64) *tracked {
+func (t *table) begin(alert *v1alpha1.Alert, g group, sequence uint64) *tracked {
 	e := &tracked{
-		key: key, fingerprint: g.spec.Fingerprint, window: g.window,
+		key:           types.NamespacedName{Namespace: alert.Namespace, Name: alert.Name},
+		investigation: alert.Labels[v1alpha1.LabelInvestigation], firstSeen: alert.Spec.FirstSeen.Time,
+		fingerprint: g.spec.Fingerprint, window: g.window,
 		events: g.events, lastSeen: g.last, through: sequence,
 		creating: []tally{{sequence, g.events}}, interval: t.flushInterval,
 	}
