@@ -24,7 +24,9 @@ type operator struct {
 	ingest  string
 	health  string
 	process *exec.Cmd
-	exited  chan error
+	// exited is closed when the process has ended, with the error ended.
+	exited chan struct{}
+	ended  error
 }
 
 // startOperator runs the operator, as its ServiceAccount and on an empty volume,
@@ -69,9 +71,11 @@ func (o *operator) spawn() error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	exited := make(chan error, 1)
-	go func() { exited <- cmd.Wait() }()
-	o.process, o.exited = cmd, exited
+	o.process, o.exited = cmd, make(chan struct{})
+	go func(exited chan struct{}) {
+		o.ended = cmd.Wait()
+		close(exited)
+	}(o.exited)
 	return nil
 }
 
@@ -91,8 +95,9 @@ func (o *operator) stop() {
 	if err := o.process.Process.Signal(syscall.SIGTERM); err != nil {
 		o.t.Fatal(err)
 	}
-	if err := <-o.exited; err != nil {
-		o.t.Errorf("the operator was told to stop and ended with %v", err)
+	<-o.exited
+	if o.ended != nil {
+		o.t.Errorf("the operator was told to stop and ended with %v", o.ended)
 	}
 	o.process = nil
 }
