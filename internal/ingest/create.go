@@ -34,7 +34,7 @@ func (r *run) create(ctx context.Context, g group, message stream.Message) error
 		}
 	}
 	alert := r.alert(g, message)
-	e := r.table.begin(alert, g, message.Position.Sequence)
+	e := r.table.begin(alert, g, message)
 	r.creating++
 	go func() {
 		existing, err := r.store(ctx, alert)

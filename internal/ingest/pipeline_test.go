@@ -68,6 +68,29 @@ func TestPipelineWindow(t *testing.T) {
 	}
 }
 
+// A sender that catches up sends events that happened long ago: what matters is the
+// time between them, not how late they come.
+func TestPipelineCountsWhatComesLate(t *testing.T) {
+	w := newWorld(t, source("falco", v1alpha1.FormatFalco))
+	s := w.open(t)
+	first := publish(t, s, "falco", shell("web-0", 0))
+	var last uint64
+	var later time.Time
+	w.lead(t, s, &witness{}, func() bool {
+		switch {
+		case !processed(t, s, first)():
+		case later.IsZero():
+			later = w.clock.Now().Add(10 * time.Minute)
+		case last == 0 && w.clock.Now().After(later):
+			last = publish(t, s, "falco", shell("web-0", time.Minute))
+		}
+		return last != 0 && processed(t, s, last)()
+	})
+	if diff := cmp.Diff(map[string]int64{"shop/" + w.alerts.all()[0].Name: 2}, w.alerts.counts()); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // What happens after a case was closed must not be lost in it.
 func TestPipelineRepeatsOfAClosedCase(t *testing.T) {
 	tests := map[string]struct {

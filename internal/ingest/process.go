@@ -53,7 +53,9 @@ func (r *run) process(ctx context.Context, message stream.Message) error {
 	return nil
 }
 
-func (r *run) advance(message stream.Message) { r.position = message.Position.Sequence }
+func (r *run) advance(message stream.Message) {
+	r.position, r.heard = message.Position.Sequence, message.Received
+}
 
 func (r *run) unreadable(message stream.Message, source *v1alpha1.AlertSource, wrong error) stream.DeadLetter {
 	reason := "the AlertSource was deleted before the event was processed"
@@ -123,7 +125,7 @@ func (r *run) count(ctx context.Context, g group, message stream.Message) error 
 		return nil // counted before a restart
 	}
 	if known != nil && known.repeats(g.spec.FirstSeen.Time) && r.stillTakes(known, g.spec.FirstSeen.Time) {
-		r.table.repeat(known, g, sequence, r.Clock.Now())
+		r.table.repeat(known, g, message, r.Clock.Now())
 		r.Metrics.repeats.Add(float64(g.events))
 		return nil
 	}

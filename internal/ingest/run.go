@@ -29,7 +29,8 @@ type run struct {
 	creating int
 	// position is the last message processed in memory, saved the last one whose effects are all written.
 	position, saved uint64
-	swept           time.Time
+	// heard is when the message at position was received.
+	heard, swept time.Time
 }
 
 func newRun(p *Pipeline) *run {
@@ -111,7 +112,7 @@ func (r *run) tick(ctx context.Context) error {
 		return err
 	}
 	if now.Sub(r.swept) >= sweepEvery {
-		r.table.sweep(r.saved, now)
+		r.table.sweep(r.saved, r.heard)
 		r.swept = now
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"golang.org/x/sync/semaphore"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -43,10 +44,13 @@ type Server struct {
 	Store   Store
 	Metrics *Metrics
 	Log     logr.Logger
+
+	room *room
 }
 
 // Handler returns the HTTP handler.
 func (s *Server) Handler() http.Handler {
+	s.room = newRoom()
 	mux := http.NewServeMux()
 	mux.HandleFunc("/v1/sources/{namespace}/{name}", s.receive)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
@@ -76,11 +80,13 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) reply {
 	if !ok {
 		return s.absent(r.Context(), types.NamespacedName{Namespace: namespace, Name: name})
 	}
-	body, refused := s.admit(w, r, source)
+	body := &held{of: []*semaphore.Weighted{source.held, s.room.bytes}, body: http.MaxBytesReader(w, r.Body, source.maxBodyBytes)}
+	defer body.release()
+	content, refused := s.admit(w, r, source, body)
 	if refused != nil {
 		return *refused
 	}
-	return s.store(r.Context(), source, body)
+	return s.store(r.Context(), source, content)
 }
 
 func (s *Server) absent(ctx context.Context, key types.NamespacedName) reply {
@@ -95,15 +101,18 @@ func (s *Server) absent(ctx context.Context, key types.NamespacedName) reply {
 }
 
 // admit reads the body of a sender that proves itself and keeps to its limits.
-func (s *Server) admit(w http.ResponseWriter, r *http.Request, source *Source) ([]byte, *reply) {
+func (s *Server) admit(w http.ResponseWriter, r *http.Request, source *Source, content io.Reader) ([]byte, *reply) {
 	if no := source.authenticator.header(r.Header); no != nil {
 		return nil, &reply{code: http.StatusUnauthorized, message: no.message, field: no.field}
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, source.maxBodyBytes))
+	body, err := io.ReadAll(content)
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
 		return nil, &reply{code: http.StatusRequestEntityTooLarge, field: "body",
 			message: fmt.Sprintf("the body is over spec.maxBodyBytes of the AlertSource, %d bytes; send smaller batches", tooLarge.Limit)}
+	}
+	if errors.Is(err, errCrowded) {
+		return nil, &reply{code: http.StatusServiceUnavailable, message: err.Error() + "; try again"}
 	}
 	if err != nil {
 		return nil, &reply{code: http.StatusBadRequest, field: "body", message: "the body ended early: " + err.Error()}
@@ -124,8 +133,13 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, source *Source) (
 func (s *Server) store(ctx context.Context, source *Source, body []byte) reply {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	event, err := clean(body)
-	if err != nil {
+	event, err := s.room.clean(ctx, body)
+	switch {
+	case errors.Is(err, errCrowded):
+		return reply{code: http.StatusServiceUnavailable, message: err.Error() + "; try again"}
+	case errors.Is(err, errValues):
+		return reply{code: http.StatusRequestEntityTooLarge, field: "body", message: err.Error() + "; send smaller batches"}
+	case err != nil:
 		return s.bury(ctx, source, body, err)
 	}
 	position, err := s.Store.Publish(ctx, source.namespace, source.name, event)

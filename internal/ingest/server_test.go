@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -105,6 +106,47 @@ func TestServerKeepsABatchWithSomethingTooDeep(t *testing.T) {
 				t.Errorf("stored %.2000s, want %.2000s", stored.Body, tc.want)
 			}
 		})
+	}
+}
+
+// Whoever has no key can make the server read; what they send must not use up its memory.
+func TestServerHasRoomForOthers(t *testing.T) {
+	s := newWorld(t).open(t)
+	url := server(t, s).URL + "/v1/sources/shop/"
+	crowded := make(chan int, 8)
+	piece := []byte(strings.Repeat(" ", 8<<20-1))
+	for range cap(crowded) {
+		body, sender := io.Pipe()
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"signed", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("X-Signature-256", "00")
+		go func() { _, _ = sender.Write(piece) }() // and never ends
+		go func() {
+			response, err := http.DefaultClient.Do(request)
+			if err != nil {
+				crowded <- 0
+				return
+			}
+			_ = response.Body.Close()
+			crowded <- response.StatusCode
+		}()
+	}
+	if code := <-crowded; code != http.StatusServiceUnavailable {
+		t.Errorf("%d", code)
+	}
+	if code, got := send(t, http.MethodPost, url+"falco", `{}`, map[string]string{"Authorization": "Bearer " + token}); code != http.StatusAccepted {
+		t.Errorf("another sender: %d %+v", code, got)
+	}
+}
+
+func TestServerParsesNoMoreThanItHasRoomFor(t *testing.T) {
+	s := newWorld(t).open(t)
+	body := "[" + strings.Repeat("0,", 2_100_000) + "0]"
+	code, got := send(t, http.MethodPost, server(t, s).URL+"/v1/sources/shop/signed", body, map[string]string{"X-Signature-256": sign(body)})
+	if code != http.StatusRequestEntityTooLarge || got.Error != "too many JSON values; send smaller batches" {
+		t.Errorf("%d %+v", code, got)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/semaphore"
 	"golang.org/x/time/rate"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
@@ -27,6 +28,8 @@ type Source struct {
 	authenticator   authenticator
 	limiter         *rate.Limiter
 	maxBodyBytes    int64
+	// held is the memory that its bodies may take.
+	held *semaphore.Weighted
 }
 
 // Compile checks an AlertSource with the content of the Secret key that it points
@@ -40,6 +43,7 @@ func Compile(src *v1alpha1.AlertSource, secret []byte) (*Source, error) {
 	s := &Source{
 		namespace: src.Namespace, name: src.Name, authenticator: authenticator,
 		limiter: rate.NewLimiter(defaultPerSecond, defaultBurst), maxBodyBytes: src.Spec.MaxBodyBytes,
+		held: semaphore.NewWeighted(maxHeldOfSource),
 	}
 	if limit := src.Spec.RateLimit; limit != nil {
 		s.limiter = rate.NewLimiter(rate.Limit(limit.PerSecond), int(limit.Burst))

@@ -24,6 +24,9 @@ func (s *Sources) Set(source *Source) {
 	if ok && old.limiter.Limit() == source.limiter.Limit() && old.limiter.Burst() == source.limiter.Burst() {
 		source.limiter = old.limiter
 	}
+	if ok {
+		source.held = old.held
+	}
 	s.ready[key] = source
 }
 

@@ -6,6 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/internal/ingest/stream"
 )
 
 // maxFlushInterval bounds how far an alert that keeps repeating lags behind.
@@ -28,8 +29,9 @@ type tracked struct {
 	window   time.Duration
 	events   int64
 	lastSeen time.Time
-	// through is the last message counted here.
+	// through is the last message counted here; heard is when that was received.
 	through uint64
+	heard   time.Time
 	// unsaved is the first message counted here whose count is not in the API server; 0 if there is none.
 	unsaved uint64
 	// creating holds the tallies since the alert is being created; nil once it exists.
@@ -65,7 +67,7 @@ func (t *table) seed(alert *v1alpha1.Alert, window time.Duration, now time.Time)
 		key:         types.NamespacedName{Namespace: alert.Namespace, Name: alert.Name},
 		fingerprint: alert.Spec.Fingerprint, window: window,
 		investigation: alert.Labels[v1alpha1.LabelInvestigation], firstSeen: alert.Spec.FirstSeen.Time,
-		events: count.Events, lastSeen: count.LastSeen, interval: t.flushInterval,
+		events: count.Events, lastSeen: count.LastSeen, heard: now, interval: t.flushInterval,
 	}
 	if count.Through.Stream == t.stream {
 		e.through = count.Through.Sequence
@@ -87,10 +89,11 @@ func (t *table) seed(alert *v1alpha1.Alert, window time.Duration, now time.Time)
 func (e *tracked) repeats(first time.Time) bool { return !first.After(e.lastSeen.Add(e.window)) }
 
 // repeat counts a group of a message towards its alert.
-func (t *table) repeat(e *tracked, g group, sequence uint64, now time.Time) {
+func (t *table) repeat(e *tracked, g group, message stream.Message, now time.Time) {
+	sequence := message.Position.Sequence
 	e.window = g.window
 	e.events += g.events
-	e.through = sequence
+	e.through, e.heard = sequence, message.Received
 	if g.last.After(e.lastSeen) {
 		e.lastSeen = g.last
 	}
@@ -117,12 +120,13 @@ func (t *table) touch(e *tracked, now time.Time) {
 }
 
 // begin tracks an alert that is being created for a group.
-func (t *table) begin(alert *v1alpha1.Alert, g group, sequence uint64) *tracked {
+func (t *table) begin(alert *v1alpha1.Alert, g group, message stream.Message) *tracked {
+	sequence := message.Position.Sequence
 	e := &tracked{
 		key:           types.NamespacedName{Namespace: alert.Namespace, Name: alert.Name},
 		investigation: alert.Labels[v1alpha1.LabelInvestigation], firstSeen: alert.Spec.FirstSeen.Time,
 		fingerprint: g.spec.Fingerprint, window: g.window,
-		events: g.events, lastSeen: g.last, through: sequence,
+		events: g.events, lastSeen: g.last, through: sequence, heard: message.Received,
 		creating: []tally{{sequence, g.events}}, interval: t.flushInterval,
 	}
 	t.latest[e.fingerprint] = e
@@ -212,10 +216,12 @@ func (t *table) floor(position uint64) uint64 {
 	return position
 }
 
-// sweep drops alerts that no event can repeat any more, and whose messages will not come again.
-func (t *table) sweep(floor uint64, now time.Time) {
+// sweep drops alerts that nothing was counted towards for a window, by when messages
+// were received: a pipeline that lags behind, or a sender that catches up, must
+// not split an alert. Their messages up to floor will not come again.
+func (t *table) sweep(floor uint64, heard time.Time) {
 	for fingerprint, e := range t.latest {
-		if !t.dirty[e] && !t.pending[e] && e.through <= floor && now.After(e.lastSeen.Add(e.window)) {
+		if !t.dirty[e] && !t.pending[e] && e.through <= floor && heard.After(e.heard.Add(e.window)) {
 			delete(t.latest, fingerprint)
 		}
 	}

@@ -1,0 +1,88 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"golang.org/x/sync/semaphore"
+)
+
+const (
+	// maxHeld bytes of bodies are in memory at a time, and maxHeldOfSource of one source:
+	// some are read before their sender has proved itself.
+	maxHeld         = 96 << 20
+	maxHeldOfSource = 40 << 20
+	// maxValues of JSON are parsed at a time; each takes a hundred bytes and more, however
+	// short it is written.
+	maxValues = 2_000_000
+)
+
+var (
+	errCrowded = errors.New("too much is being sent at once")
+	errValues  = errors.New("too many JSON values")
+)
+
+// room is what bodies may take of memory, all together.
+type room struct{ bytes, values *semaphore.Weighted }
+
+func newRoom() *room {
+	return &room{bytes: semaphore.NewWeighted(maxHeld), values: semaphore.NewWeighted(maxValues)}
+}
+
+// held is what one body takes; release gives it back.
+type held struct {
+	of    []*semaphore.Weighted
+	body  io.Reader
+	taken int64
+}
+
+// Read implements io.Reader. It errs with errCrowded where there is no room.
+func (h *held) Read(p []byte) (int, error) {
+	n, err := h.body.Read(p)
+	for i, s := range h.of {
+		if !s.TryAcquire(int64(n)) {
+			for _, s := range h.of[:i] {
+				s.Release(int64(n))
+			}
+			return 0, errCrowded
+		}
+	}
+	h.taken += int64(n)
+	return n, err
+}
+
+func (h *held) release() {
+	for _, s := range h.of {
+		s.Release(h.taken)
+	}
+}
+
+// clean is the function of that name, when it is the body's turn.
+func (r *room) clean(ctx context.Context, body []byte) ([]byte, error) {
+	n := values(body)
+	if n > maxValues {
+		return nil, errValues
+	}
+	if err := r.values.Acquire(ctx, n); err != nil {
+		return nil, errCrowded
+	}
+	defer r.values.Release(n)
+	return clean(body)
+}
+
+// values of JSON that a body holds at most.
+func values(body []byte) int64 {
+	n, quoted := int64(1), false
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case !quoted && (c == ',' || c == '[' || c == '{'):
+			n++
+		}
+	}
+	return n
+}
