@@ -114,6 +114,11 @@ bench: ## Measure on a real API server; figures as JSON to OUT=file
 	@echo 'Compiling the benchmark: seconds, or a few minutes the first time' >&2
 	@go run ./hack/bench
 
+.PHONY: eval
+eval: ## Score verdicts on scenarios with known answers (SCENARIOS=dir, figures as JSON to OUT=file)
+	@echo 'Compiling the evaluation: seconds, or a few minutes the first time' >&2
+	@go run ./hack/eval
+
 # Tools, built from pinned Go modules.
 
 $(CONTROLLER_GEN): PKG = sigs.k8s.io/controller-tools/cmd/controller-gen

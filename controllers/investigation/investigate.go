@@ -58,6 +58,13 @@ type outcome struct {
 	actions        []*v1alpha1.ResponseAction
 }
 
+// Investigate concludes a case on these alerts, the oldest first. The reason says why
+// a human has to look, and is empty if none has to.
+func (i *Investigator) Investigate(ctx context.Context, investigation *v1alpha1.Investigation, alerts []v1alpha1.Alert) (v1alpha1.InvestigationStatus, string, error) {
+	found, err := i.investigate(ctx, &caseFile{investigation: investigation, alerts: alerts})
+	return found.status, found.escalateReason, err
+}
+
 // investigate reads only what the connectors answer; all else is computed.
 func (i *Investigator) investigate(ctx context.Context, file *caseFile) (outcome, error) {
 	if err := i.Ready(ctx); err != nil {

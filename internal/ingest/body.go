@@ -10,9 +10,9 @@ import (
 	"github.com/tocsin-dev/tocsin/internal/redact"
 )
 
-// clean parses a body and returns it in one canonical form without secrets. The
+// Clean parses a body and returns it in one canonical form without secrets. The
 // error names the place where a body is not JSON.
-func clean(body []byte) ([]byte, error) {
+func Clean(body []byte) ([]byte, error) {
 	v, err := parse(body)
 	if err != nil {
 		// An audit event holds a patch as its client wrote it, nested as deep as JSON may

@@ -88,7 +88,7 @@ func (r *run) effects(ctx context.Context, message stream.Message, source *v1alp
 		}
 	}
 	r.Metrics.events.Add(float64(len(batch.Events) + len(batch.Alerts)))
-	for _, g := range groups(r.alerts(message, batch), d.window) {
+	for _, g := range groups(Specs(r.Detector, message.Namespace, message.Source, message.Received, batch), d.window) {
 		if err := r.count(ctx, g, message); err != nil {
 			return err
 		}
@@ -96,23 +96,24 @@ func (r *run) effects(ctx context.Context, message stream.Message, source *v1alp
 	return nil
 }
 
-// alerts are what the sender reports and what detection finds, made whole.
-func (r *run) alerts(message stream.Message, batch decode.Batch) []v1alpha1.AlertSpec {
+// Specs are the alerts of what a source sent: what the sender reports and what
+// detection finds, made whole.
+func Specs(detector Detector, namespace, source string, received time.Time, batch decode.Batch) []v1alpha1.AlertSpec {
 	specs := batch.Alerts
 	for _, event := range batch.Events {
-		found := r.Detector.Detect(message.Namespace, event.Object)
+		found := detector.Detect(namespace, event.Object)
 		for _, spec := range found {
 			spec.RawDigest = decode.Digest(event.Raw)
 			if spec.FirstSeen.IsZero() {
 				spec.FirstSeen.Time = event.At
 			}
-			decode.Bound(&spec, message.Received)
+			decode.Bound(&spec, received)
 			specs = append(specs, spec)
 		}
 	}
 	for i := range specs {
-		specs[i].Source = message.Source
-		specs[i].Fingerprint = Fingerprint(message.Namespace, message.Source, specs[i].Rule, specs[i].Entities)
+		specs[i].Source = source
+		specs[i].Fingerprint = Fingerprint(namespace, source, specs[i].Rule, specs[i].Entities)
 	}
 	return specs
 }

@@ -58,7 +58,7 @@ func (h *held) release() {
 	}
 }
 
-// clean is the function of that name, when it is the body's turn.
+// clean is the function Clean, when it is the body's turn.
 func (r *room) clean(ctx context.Context, body []byte) ([]byte, error) {
 	n := values(body)
 	if n > maxValues {
@@ -68,7 +68,7 @@ func (r *room) clean(ctx context.Context, body []byte) ([]byte, error) {
 		return nil, errCrowded
 	}
 	defer r.values.Release(n)
-	return clean(body)
+	return Clean(body)
 }
 
 // values of JSON that a body holds at most.

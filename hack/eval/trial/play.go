@@ -1,0 +1,212 @@
+package trial
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/connectors"
+	"github.com/tocsin-dev/tocsin/connectors/memory"
+	"github.com/tocsin-dev/tocsin/controllers/investigation"
+	"github.com/tocsin-dev/tocsin/hack/eval/scenario"
+	"github.com/tocsin-dev/tocsin/internal/activity"
+	"github.com/tocsin-dev/tocsin/internal/audit"
+	"github.com/tocsin-dev/tocsin/internal/correlate"
+	"github.com/tocsin-dev/tocsin/internal/ingest"
+	"github.com/tocsin-dev/tocsin/internal/ingest/decode"
+	"github.com/tocsin-dev/tocsin/internal/playbook"
+)
+
+// Case is an investigation that came of a scenario.
+type Case struct {
+	Name   string
+	Alerts []v1alpha1.Alert
+	Status v1alpha1.InvestigationStatus
+	// Escalated: a human has to look.
+	Escalated bool
+	Took      time.Duration
+}
+
+// Play plays a scenario and returns its cases, the most suspicious first.
+func (c *Court) Play(ctx context.Context, s *scenario.Scenario) (cases []Case, err error) {
+	c.broken = nil
+	strike, err := c.set(ctx, s)
+	defer func() { err = errors.Join(err, strike(context.WithoutCancel(ctx))) }()
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now().Add(-s.Length()).Truncate(time.Millisecond)
+	remembered := activity.New(activity.DefaultLimits)
+	if err := c.remember(remembered, s, began); err != nil {
+		return nil, err
+	}
+	alerts, err := c.observe(remembered, s, began)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(c.broken...); err != nil {
+		return nil, err
+	}
+	return c.investigate(ctx, s, remembered, alerts)
+}
+
+// remember lets memory see what happened before.
+func (c *Court) remember(remembered *activity.Memory, s *scenario.Scenario, began time.Time) error {
+	for i, series := range s.History {
+		for at := began.Add(-series.For.Duration); at.Before(began.Add(-series.Every.Duration / 2)); at = at.Add(series.Every.Duration) {
+			_, batch, err := c.decode(series.Observation, fmt.Sprintf("past-%d-%d", i, at.UnixNano()), at)
+			if err != nil {
+				return fmt.Errorf("history[%d]: %w", i, err)
+			}
+			record(remembered, batch)
+		}
+	}
+	return nil
+}
+
+func record(remembered *activity.Memory, batch decode.Batch) {
+	for _, event := range batch.Events {
+		remembered.Record(tenant, event.Object, event.At)
+	}
+	for _, spec := range batch.Alerts {
+		remembered.RecordAlert(tenant, spec)
+	}
+}
+
+// observe takes the events in, in the order in which they come, as the pipeline does.
+func (c *Court) observe(remembered *activity.Memory, s *scenario.Scenario, began time.Time) ([]v1alpha1.Alert, error) {
+	var alerts []v1alpha1.Alert
+	known := map[string]int{}
+	for i, o := range s.Events {
+		for n := range max(o.Times, 1) {
+			at := began.Add(o.After.Duration + time.Duration(n)*o.Every.Duration)
+			source, batch, err := c.decode(o.Observation, fmt.Sprintf("event-%d-%d", i, n), at)
+			if err != nil {
+				return nil, fmt.Errorf("events[%d]: %w", i, err)
+			}
+			record(remembered, batch)
+			for _, spec := range ingest.Specs(c.detections, tenant, source, at, batch) {
+				if at, ok := known[spec.Fingerprint]; ok {
+					alerts[at].Status.Count++
+					alerts[at].Status.LastSeen = spec.FirstSeen
+					continue
+				}
+				known[spec.Fingerprint] = len(alerts)
+				alerts = append(alerts, v1alpha1.Alert{
+					ObjectMeta: metav1.ObjectMeta{Namespace: tenant, Name: ingest.AlertName(spec)}, Spec: spec, Status: v1alpha1.AlertStatus{Count: 1},
+				})
+			}
+		}
+	}
+	return alerts, nil
+}
+
+func (c *Court) decode(o scenario.Observation, id string, at time.Time) (string, decode.Batch, error) {
+	source, body, err := o.Body(id, at)
+	if err != nil {
+		return source, decode.Batch{}, err
+	}
+	clean, err := ingest.Clean(body)
+	if err != nil {
+		return source, decode.Batch{}, err
+	}
+	batch := c.decoders[formats[source]].Decode(clean, at)
+	for _, f := range batch.Failures {
+		return source, batch, f.Err
+	}
+	return source, batch, nil
+}
+
+// investigate has each case investigated.
+func (c *Court) investigate(ctx context.Context, s *scenario.Scenario, remembered *activity.Memory, alerts []v1alpha1.Alert) ([]Case, error) {
+	index := correlate.NewIndex()
+	byCase := map[string][]v1alpha1.Alert{}
+	var order []string
+	for _, a := range alerts {
+		name := index.Join(tenant, a.Name, a.Spec)
+		if byCase[name] == nil {
+			order = append(order, name)
+		}
+		byCase[name] = append(byCase[name], a)
+	}
+	investigator, err := c.investigator(s, remembered)
+	if err != nil {
+		return nil, err
+	}
+	var cases []Case
+	for _, name := range order {
+		subject := &v1alpha1.Investigation{ObjectMeta: metav1.ObjectMeta{Namespace: tenant, Name: name, UID: types.UID(name)}}
+		began := time.Now()
+		status, reason, err := investigator.Investigate(ctx, subject, byCase[name])
+		if err != nil {
+			return nil, fmt.Errorf("case %s: %w", name, err)
+		}
+		cases = append(cases, Case{Name: name, Alerts: byCase[name], Status: status, Escalated: reason != "", Took: time.Since(began)})
+	}
+	return worstFirst(cases), nil
+}
+
+func (c *Court) investigator(s *scenario.Scenario, remembered *activity.Memory) (*investigation.Investigator, error) {
+	answers := records{scenario: s}
+	registry := connectors.NewRegistry(func(namespace string) connectors.Asker {
+		return memory.New(namespace, remembered, answers, answers, time.Now)
+	})
+	registry.Set(tenant, "cluster", c.cluster)
+	var books shelf
+	for _, p := range c.playbooks {
+		compiled, err := playbook.Compile(p.Name, p.Spec, registry.Catalog(tenant))
+		if err != nil {
+			return nil, fmt.Errorf("Playbook %s: %w", p.Name, err)
+		}
+		books = append(books, compiled)
+	}
+	return &investigation.Investigator{
+		Reader: c.admin, Registry: registry, Playbooks: books, Log: nowhere{}, Now: time.Now,
+		Ready: func(context.Context) error { return nil },
+	}, nil
+}
+
+// shelf holds the playbooks in force.
+type shelf []*playbook.Playbook
+
+func (s shelf) For(string) []*playbook.Playbook { return s }
+
+// nowhere stands in for the audit log: a trial leaves nothing behind.
+type nowhere struct{}
+
+func (nowhere) Append(context.Context, audit.Entry) (int64, error) { return 0, nil }
+
+// records answers from the scenario what the operator answers from its objects.
+type records struct{ scenario *scenario.Scenario }
+
+func (r records) RuleHistory(_ context.Context, _, rule string) (activity.RuleHistory, error) {
+	var h activity.RuleHistory
+	for _, g := range r.scenario.Grades {
+		if g.Rule == rule {
+			h.TruePositives, h.BenignPositives, h.FalsePositives = g.TruePositives, g.BenignPositives, g.FalsePositives
+			h.Graded = g.TruePositives + g.BenignPositives + g.FalsePositives
+			h.Fired = h.Graded
+		}
+	}
+	return h, nil
+}
+
+func (r records) KnownAutomation(context.Context, string) ([]v1alpha1.KnownAutomation, error) {
+	if r.scenario.Analyst == nil {
+		return nil, nil
+	}
+	return r.scenario.Analyst.KnownAutomation, nil
+}
+
+// worstFirst orders cases by how suspicious they are.
+func worstFirst(cases []Case) []Case {
+	slices.SortStableFunc(cases, func(a, b Case) int { return cmp.Compare(*b.Status.Score, *a.Status.Score) })
+	return cases
+}
