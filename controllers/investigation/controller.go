@@ -15,9 +15,11 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
@@ -36,6 +38,8 @@ const (
 const (
 	parallelCases     = 8
 	parallelInquiries = 8
+	// actionsSettle is how long an action gets to reach a standing that lasts.
+	actionsSettle = 300 * time.Millisecond
 )
 
 // Correlator hears when a case takes no further alerts.
@@ -77,7 +81,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 		Watches(&v1alpha1.Alert{}, handler.EnqueueRequestsFromMapFunc(caseOf(func(o client.Object) string {
 			return o.GetLabels()[v1alpha1.LabelInvestigation]
 		}))).
-		Watches(&v1alpha1.ResponseAction{}, handler.EnqueueRequestsFromMapFunc(caseOf(func(o client.Object) string {
+		Watches(&v1alpha1.ResponseAction{}, inAMoment(caseOf(func(o client.Object) string {
 			return o.(*v1alpha1.ResponseAction).Spec.Investigation
 		}))).
 		WatchesRawSource(source.Channel(r.desk.done, &handler.EnqueueRequestForObject{})).
@@ -91,6 +95,22 @@ func caseOf(name func(client.Object) string) handler.MapFunc {
 			return nil
 		}
 		return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: object.GetNamespace(), Name: name(object)}}}
+	}
+}
+
+// inAMoment is a handler that waits a little: an action passes through several
+// standings while it is carried out, and one write of its case tells of them all.
+func inAMoment(requests handler.MapFunc) handler.EventHandler {
+	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+	later := func(ctx context.Context, object client.Object, q queue) {
+		for _, request := range requests(ctx, object) {
+			q.AddAfter(request, actionsSettle)
+		}
+	}
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { later(ctx, e.Object, q) },
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) { later(ctx, e.ObjectNew, q) },
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { later(ctx, e.Object, q) },
 	}
 }
 
