@@ -9,10 +9,9 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
-)
 
-// redacted stands in for values of environment variables, which often are credentials.
-const redacted = "(redacted)"
+	"github.com/tocsin-dev/tocsin/internal/redact"
+)
 
 // volatile are the fields that say nothing about the change itself: they differ
 // between two dry runs, or are written by the API server or controllers.
@@ -29,7 +28,8 @@ var volatile = [][]string{
 
 // Diff compares two states of an object as YAML in unified form; nil stands for
 // an object that is not there. Fields that vary by themselves are left out, and
-// values of environment variables redacted. It is empty where nothing differs.
+// secrets redacted: a command line and a probe's headers hold them too. It is empty
+// where nothing differs.
 func Diff(before, after runtime.Object) (string, error) {
 	from, title, err := document(before)
 	if err != nil {
@@ -82,9 +82,11 @@ func withoutVolatile(object *unstructured.Unstructured) *unstructured.Unstructur
 		unstructured.RemoveNestedField(stable.Object, "metadata", "annotations")
 	}
 	redactEnvironment(stable.Object)
+	stable.Object = redact.JSON(stable.Object).(map[string]any) // keeps types
 	return stable
 }
 
+// redactEnvironment takes out every value of an environment variable: many are credentials.
 func redactEnvironment(value any) {
 	switch v := value.(type) {
 	case []any:
@@ -95,7 +97,7 @@ func redactEnvironment(value any) {
 		variables, _ := v["env"].([]any)
 		for _, item := range variables {
 			if variable, ok := item.(map[string]any); ok && variable["value"] != nil {
-				variable["value"] = redacted
+				variable["value"] = redact.Mark
 			}
 		}
 		for _, item := range v {

@@ -47,6 +47,38 @@ func TestDiff(t *testing.T) {
 			before: pod(plain),
 			after:  pod(func(p *corev1.Pod) { p.Spec.Containers[0].Env[0].Value = "hunter3" }),
 		},
+		"secrets of a command line and of a probe": {
+			before: pod(plain),
+			after: pod(func(p *corev1.Pod) {
+				p.Spec.Containers[0].Args = []string{"--db-password", "hunter2hunter2"}
+				p.Spec.Containers[0].LivenessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{
+					HTTPHeaders: []corev1.HTTPHeader{{Name: "X-Api-Key", Value: "hunter2hunter2"}},
+				}}}
+			}),
+			want: `--- Pod shop/web-0 (now)
++++ Pod shop/web-0 (planned)
+@@ -5,9 +5,18 @@
+   namespace: shop
+ spec:
+   containers:
+-  - env:
++  - args:
++    - --db-password
++    - '[redacted]'
++    env:
+     - name: TOKEN
+       value: '[redacted]'
++    livenessProbe:
++      httpGet:
++        httpHeaders:
++        - name: X-Api-Key
++          value: '[redacted]'
++        port: 0
+     name: web
+     resources: {}
+   initContainers:
+`,
+		},
 		"a label": {
 			before: pod(plain),
 			after:  pod(func(p *corev1.Pod) { p.Labels = map[string]string{"soc.tocsin.dev/case": "a"} }),
@@ -94,7 +126,7 @@ func TestDiffOfADeletionShowsNoSecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(got, "hunter2") || !strings.Contains(got, "-      value: (redacted)") {
+	if strings.Contains(got, "hunter2") || !strings.Contains(got, "-      value: '[redacted]'") {
 		t.Errorf("the value must be redacted:\n%s", got)
 	}
 }
