@@ -30,8 +30,8 @@ func (describeBinding) describe() operation.Operation {
 		Result: properties("found", flag, "role", properties("kind", text, "name", text), "grantsClusterAdmin", flag,
 			"subjects", `{"type": "array", "items": `+text+`}`, "grantsActor", flag,
 			"createdAt", text, "ageSeconds", `{"type": "integer"}`, "manager?", text),
-		// A client chooses the name of its field manager, and of subjects that need not exist.
-		Untrusted: []string{"manager", "subjects"},
+		// A client chooses the name of its field manager, of roles, and of subjects that need not exist.
+		Untrusted: []string{"manager", "subjects", "role.name"},
 	}
 }
 

@@ -167,12 +167,20 @@ func text(v any) string {
 // Reads returns the dotted paths that the expression selects from a variable,
 // sorted, such as "owner.name". The path is empty where the variable is used whole
 // or through a computed key.
-func (p *Program) Reads(variable string) []string {
+func (p *Program) Reads(variable string) []string { return p.paths(variable, true) }
+
+// ReadsValues is Reads without what is only asked to be there, by has(...).
+func (p *Program) ReadsValues(variable string) []string { return p.paths(variable, false) }
+
+func (p *Program) paths(variable string, presence bool) []string {
 	var paths []string
 	root := ast.NavigateAST(p.ast.NativeRep())
 	for _, node := range ast.MatchDescendants(root, ast.KindMatcher(ast.IdentKind)) {
-		if node.AsIdent() == variable {
-			paths = append(paths, pathFrom(node))
+		if node.AsIdent() != variable {
+			continue
+		}
+		if path, tested := pathFrom(node); presence || !tested {
+			paths = append(paths, path)
 		}
 	}
 	slices.Sort(paths)
@@ -180,7 +188,8 @@ func (p *Program) Reads(variable string) []string {
 }
 
 // pathFrom climbs from an identifier through field selections and literal indexes.
-func pathFrom(node ast.NavigableExpr) string {
+// It says whether they end in has(...).
+func pathFrom(node ast.NavigableExpr) (path string, tested bool) {
 	var parts []string
 	for {
 		parent, ok := node.Parent()
@@ -192,9 +201,10 @@ func pathFrom(node ast.NavigableExpr) string {
 			break
 		}
 		parts = append(parts, name)
+		tested = parent.Kind() == ast.SelectKind && parent.AsSelect().IsTestOnly()
 		node = parent
 	}
-	return strings.Join(parts, ".")
+	return strings.Join(parts, "."), tested
 }
 
 func selected(parent, operand ast.NavigableExpr) (string, bool) {

@@ -84,7 +84,7 @@ func compile(name string, spec v1alpha1.PlaybookSpec, catalog operation.Catalog)
 		p.questions = append(p.questions, compiled)
 	}
 	for i, q := range p.questions {
-		if err := q.compileWeights(byID); err != nil {
+		if err := q.compileWeights(p.match, byID); err != nil {
 			return nil, fmt.Errorf("spec.questions[%d].%w", i, err)
 		}
 	}
@@ -137,7 +137,7 @@ func compileQuestion(spec v1alpha1.Question, catalog operation.Catalog) (*questi
 	return q, nil
 }
 
-func (q *question) compileWeights(byID map[string]*question) error {
+func (q *question) compileWeights(match *expr.Program, byID map[string]*question) error {
 	for i, spec := range q.spec.Weigh {
 		condition, err := weighEnv.Condition(spec.If)
 		if err != nil {
@@ -155,7 +155,11 @@ func (q *question) compileWeights(byID map[string]*question) error {
 				return fmt.Errorf("weigh[%d].because: %w", i, err)
 			}
 		}
-		q.weigh = append(q.weigh, &weight{spec: spec, condition: condition, because: because, provenance: q.provenance(condition, byID)})
+		w := &weight{spec: spec, condition: condition, because: because, provenance: q.provenance(condition, byID)}
+		if spec.Decibans < 0 && chosen(match, q.when) {
+			w.provenance = v1alpha1.ProvenanceAttackerWritable
+		}
+		q.weigh = append(q.weigh, w)
 	}
 	return nil
 }

@@ -54,6 +54,37 @@ func TestCompileErrors(t *testing.T) {
 	}
 }
 
+// What an attacker wrote must not decide whether something counts for innocence.
+func TestProvenanceOfGates(t *testing.T) {
+	tests := map[string]struct {
+		match, when string
+		decibans    int32
+		want        v1alpha1.Provenance
+	}{
+		"a match by text":               {`alert.attributes.note.contains("hello")`, "", -5, v1alpha1.ProvenanceAttackerWritable},
+		"a when by text":                {"true", `alert.attributes.note == "hello"`, -5, v1alpha1.ProvenanceAttackerWritable},
+		"a when by name":                {"true", `alert.entities.pod.startsWith("shop/debug-")`, -5, v1alpha1.ProvenanceAttackerWritable},
+		"by text, but for suspicion":    {`alert.attributes.note.contains("hello")`, "", 5, v1alpha1.ProvenanceTrusted},
+		"a match by rule and technique": {`alert.rule == "x" && "T1059" in alert.techniques`, "", -5, v1alpha1.ProvenanceTrusted},
+		"what the alert has":            {"has(alert.entities.pod)", "has(alert.actor) && has(alert.targets.pod)", -5, v1alpha1.ProvenanceTrusted},
+		"what it has, and its name":     {`has(alert.entities.pod) && alert.entities.pod != "a/b"`, "", -5, v1alpha1.ProvenanceAttackerWritable},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			p, err := Compile("test", v1alpha1.PlaybookSpec{Match: tt.match, Questions: []v1alpha1.Question{
+				{ID: "q", Ask: "a", When: tt.when, Use: v1alpha1.Use{Connector: "cluster", Operation: "look", With: with(map[string]any{"pod": "${alert.entities.pod}"})},
+					Weigh: []v1alpha1.Weigh{{If: "true", Decibans: tt.decibans, Because: "b"}}},
+			}}, offered())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := p.questions[0].weigh[0].provenance; got != tt.want {
+				t.Errorf("%s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
 func TestProvenance(t *testing.T) {
 	const pod, note = "${alert.entities.pod}", "${alert.attributes.note}"
 	tests := map[string]struct {
@@ -78,6 +109,8 @@ func TestProvenance(t *testing.T) {
 		"a question steered by the title":       {`answer.privileged`, "${alert.title}", v1alpha1.ProvenanceAttackerWritable},
 		"a question steered by the whole alert": {`answer.privileged`, "${[alert][0].title}", v1alpha1.ProvenanceAttackerWritable},
 		"another question that is steered":      {`answers.q.privileged`, note, v1alpha1.ProvenanceAttackerWritable},
+		"a question steered by a user's name":   {`answer.privileged`, "${alert.entities.user}", v1alpha1.ProvenanceAttackerWritable},
+		"a question steered by any entity":      {`answer.privileged`, "${alert.all[0].value}", v1alpha1.ProvenanceAttackerWritable},
 		"the alert's rule":                      {`alert.rule == "x" && alert.severity == "Low"`, pod, v1alpha1.ProvenanceTrusted},
 		"the proven actor":                      {`alert.actor == "x" && alert.namespace == "y"`, pod, v1alpha1.ProvenanceTrusted},
 		"an attribute":                          {`alert.attributes.note == "x"`, pod, v1alpha1.ProvenanceAttackerWritable},

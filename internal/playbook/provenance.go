@@ -15,16 +15,18 @@ import (
 //
 //   - A field of answer or of answers.<id>: unless its operation declares it, or
 //     something above or below it, as written by an attacker; or the question's
-//     arguments read alert.attributes or alert.title, for then the attacker chose
-//     what was looked at. answers used whole is not trusted.
+//     arguments read what the attacker words as it likes (see steering), for then the
+//     attacker chose what was looked at. answers used whole is not trusted.
 //   - alert: rule, severity, techniques, source, count, firstSeen (the sensor's and
 //     Git's words), actor, verb, resource, namespace (the API server's). Not trusted: title,
 //     attributes and the contents of entities, actors, targets and all, since an attacker
 //     names pods and users; and alert used whole.
 //   - case: alerts, rules, techniques, tactics. Not trusted: actors, and case used whole.
 //
-// Entities in a question's arguments only point at the object that the alert's
-// source saw, so they leave its answer trusted.
+// Other entities in a question's arguments only point at the object that the alert's
+// source saw, so they leave its answer trusted. What lowers suspicion must besides not
+// be asked, by match or when, only where untrusted text says so; that an entity is
+// there at all is the source's word.
 var (
 	trustedAlert = []string{"rule", "severity", "techniques", "source", "count", "firstSeen", "actor", "verb", "resource", "namespace"}
 	trustedCase  = []string{"alerts", "rules", "techniques", "tactics"}
@@ -56,14 +58,35 @@ func outside(trusted []string) func(path string) bool {
 	}
 }
 
+// chosen says whether untrusted text decides that a question is asked.
+func chosen(conditions ...*expr.Program) bool {
+	return slices.ContainsFunc(conditions, func(p *expr.Program) bool {
+		return p != nil && slices.ContainsFunc(p.ReadsValues("alert"), outside(trustedAlert))
+	})
+}
+
+// worded are the entities whose value is whatever the suspect calls itself or its
+// programs: a user of a container is what its /etc/passwd says.
+var worded = []v1alpha1.EntityType{v1alpha1.EntityUser, v1alpha1.EntityGroup, v1alpha1.EntityProcess, v1alpha1.EntityFile, v1alpha1.EntityURL}
+
 // steered says whether the arguments are drawn from text that an attacker may have written.
 func steered(programs []*expr.Program) bool {
 	return slices.ContainsFunc(programs, func(p *expr.Program) bool {
-		return slices.ContainsFunc(p.Reads("alert"), func(path string) bool {
-			first, _, _ := strings.Cut(path, ".")
-			return first == "" || first == "attributes" || first == "title"
-		})
+		return slices.ContainsFunc(p.Reads("alert"), steering)
 	})
+}
+
+// steering is the alert as a whole, its attributes and title, and entities that the suspect words.
+func steering(path string) bool {
+	first, rest, _ := strings.Cut(path, ".")
+	switch first {
+	case "", "attributes", "title", "all":
+		return true
+	case "entities", "actors", "targets":
+		field, _, _ := strings.Cut(rest, ".")
+		return field == "" || slices.ContainsFunc(worded, func(t v1alpha1.EntityType) bool { return t.Field() == field })
+	}
+	return false
 }
 
 // checkReads refuses fields that no answer has.
