@@ -24,11 +24,13 @@ const (
 	TypeResult        Type = "result"
 	TypeUndo          Type = "undo"
 	TypeStop          Type = "stop"
+	// TypeRecovery tells of entries that nobody vouches for.
+	TypeRecovery Type = "recovery"
 )
 
 var types = []Type{
 	TypeAlert, TypeInvestigation, TypeVerdict, TypePlan, TypeDecision,
-	TypeApproval, TypeIntent, TypeResult, TypeUndo, TypeStop,
+	TypeApproval, TypeIntent, TypeResult, TypeUndo, TypeStop, TypeRecovery,
 }
 
 // maxEntry is the most that the log format can hold of one entry, in bytes.

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/transparency-dev/tessera"
 	"golang.org/x/mod/sumdb/note"
@@ -78,7 +79,20 @@ func open(ctx context.Context, dir string) (*Log, error) {
 	if l.sealer, err = newSealer(ctx, l.path, signer, verifier); err != nil {
 		return nil, err
 	}
+	signed, found := l.sealer.last.Size, l.sealer.written
 	if l.writer, err = startWriter(ctx, l.path, l.sealer); err != nil {
+		return nil, err
+	}
+	if signed == found {
+		return l, nil
+	}
+	// Whoever can write the files can add entries while nobody looks.
+	_, err = l.Append(ctx, Entry{
+		Time: time.Now(), Type: TypeRecovery, Actor: "tocsin/audit",
+		Summary: fmt.Sprintf("entries %d to %d were not signed when the log was opened: the process before was killed, or somebody else wrote them", signed, found-1),
+	})
+	if err != nil {
+		l.writer.cancel()
 		return nil, err
 	}
 	return l, nil
@@ -100,6 +114,7 @@ func (l *Log) Append(ctx context.Context, e Entry) (int64, error) {
 		err   error
 	}
 	done := make(chan outcome, 1)
+	l.sealer.expect()
 	future := l.writer.appender.Add(ctx, tessera.NewEntry(raw))
 	go func() {
 		defer l.mu.RUnlock()

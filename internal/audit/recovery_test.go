@@ -272,3 +272,63 @@ func TestTamperingIsNotSigned(t *testing.T) {
 		t.Errorf("Close returned %v", err)
 	}
 }
+
+// forge has a log with the same beginning hold one more entry, without having it signed.
+func forge(t *testing.T, dir string) {
+	t.Helper()
+	forged := copyOf(t, dir)
+	l := mustOpen(t, forged)
+	appendAll(t, l, 100, 101)
+	mustClose(t, l)
+	err := os.CopyFS(filepath.Join(dir, "added"), os.DirFS(filepath.Join(forged, "log")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"tile", ".state/treeState"} {
+		if err := os.RemoveAll(filepath.Join(dir, "log", name)); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(filepath.Join(dir, "added", name), filepath.Join(dir, "log", name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.RemoveAll(filepath.Join(dir, "added")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Whoever can write the files, but has no key, adds an entry that fits.
+func TestAddedEntriesAreNotSignedUnnoticed(t *testing.T) {
+	t.Run("while it is open", func(t *testing.T) {
+		dir := t.TempDir()
+		l := mustOpen(t, dir)
+		appendAll(t, l, 0, 3)
+		if err := l.sealer.await(t.Context(), 3); err != nil {
+			t.Fatal(err)
+		}
+		forge(t, dir)
+		if _, err := l.Append(t.Context(), entryAt(3)); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.sealer.await(t.Context(), 5); err == nil || !strings.Contains(err.Error(), "entries that this process did not write") {
+			t.Errorf("signing returned %v", err)
+		}
+		if err := l.Close(t.Context()); err == nil || !strings.Contains(err.Error(), "tampered") {
+			t.Errorf("Close returned %v", err)
+		}
+	})
+	t.Run("while it is closed", func(t *testing.T) {
+		dir := t.TempDir()
+		l := mustOpen(t, dir)
+		appendAll(t, l, 0, 3)
+		mustClose(t, l)
+		forge(t, dir)
+		mustClose(t, mustOpen(t, dir))
+		mustVerify(t, dir)
+		all := entries(t, dir)
+		last := all[len(all)-1]
+		if len(all) != 5 || last.Type != TypeRecovery || !strings.HasPrefix(last.Summary, "entries 3 to 3 were not signed") {
+			t.Errorf("%d entries, the last is %+v", len(all), last)
+		}
+	})
+}

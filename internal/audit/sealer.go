@@ -29,6 +29,9 @@ type sealer struct {
 	mu sync.Mutex
 	// last is the checkpoint that was signed last.
 	last log.Checkpoint
+	// written is the most entries that the log can hold: what it held at the start of
+	// the writer, and what was given to it since.
+	written uint64
 	// refused is why nothing is signed any more.
 	refused error
 	// changed is closed and replaced when one of them changes.
@@ -41,6 +44,7 @@ func newSealer(ctx context.Context, path string, signer note.Signer, verifier no
 	s := &sealer{Signer: signer, files: client.FileFetcher{Root: path}, changed: make(chan struct{})}
 	s.last = log.Checkpoint{Origin: signer.Name(), Hash: rfc6962.DefaultHasher.EmptyRoot()}
 	now, err := readState(path)
+	s.written = now.Size
 	if errors.Is(err, fs.ErrNotExist) {
 		return s, refuseRemains(path)
 	}
@@ -94,6 +98,20 @@ func (s *sealer) Sign(text []byte) ([]byte, error) {
 	return signature, nil
 }
 
+// restart begins to count with what the log holds; nothing is being written meanwhile.
+func (s *sealer) restart(size uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.written = size
+}
+
+// expect one entry more. It comes before the entry is written.
+func (s *sealer) expect() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.written++
+}
+
 // tell wakes who awaits a signature; mu is held.
 func (s *sealer) tell() {
 	close(s.changed)
@@ -112,6 +130,9 @@ func (s *sealer) continues(ctx context.Context, next log.Checkpoint) error {
 func (s *sealer) prove(ctx context.Context, next log.Checkpoint) error {
 	if next.Size < s.last.Size {
 		return errors.New("entries are missing")
+	}
+	if next.Size > s.written {
+		return fmt.Errorf("it holds %d entries that this process did not write", next.Size-s.written)
 	}
 	builder, err := client.NewProofBuilder(ctx, next.Size, s.files.ReadTile)
 	if err != nil {

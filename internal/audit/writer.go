@@ -42,6 +42,9 @@ func startWriter(ctx context.Context, path string, s *sealer) (w *writer, err er
 	if err := tidy(path); err != nil {
 		return nil, err
 	}
+	if now, err := readState(path); err == nil {
+		s.restart(now.Size)
+	}
 	driver, err := posix.New(ctx, posix.Config{Path: path})
 	if err != nil {
 		return nil, err
