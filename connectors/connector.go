@@ -62,6 +62,8 @@ type Plan struct {
 	// Affects names the users whose access the change takes away, as the API server
 	// names them: alice, system:serviceaccount:shop:web.
 	Affects []string
+	// Grants names the roles that the target gives to whoever it binds, such as tocsin-senior.
+	Grants []string
 	// Done: the target is already as the request wants it.
 	Done bool
 	// Inverse takes the change back; nil if nothing can.

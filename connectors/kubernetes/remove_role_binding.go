@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -51,7 +52,7 @@ func (removeRoleBinding) plan(ctx context.Context, c *cluster, request connector
 	}
 	plan.Target.UID = string(found.GetUID())
 	plan.Summary = fmt.Sprintf("remove %s, which grants %s", name(target), roleOf(found))
-	plan.Affects = usersOf(found)
+	plan.Affects, plan.Grants = usersOf(found), []string{roleName(found)}
 	if err := c.Delete(ctx, found, exactly(found.GetUID()), client.DryRunAll); err != nil {
 		return plan, c.explain(err, "planning to delete "+name(target))
 	}
@@ -60,6 +61,9 @@ func (removeRoleBinding) plan(ctx context.Context, c *cluster, request connector
 	}
 	if plan.Warnings, err = c.restorable(ctx, found); err != nil {
 		return plan, err
+	}
+	if groups := groupsOf(found); len(groups) > 0 {
+		plan.Warnings = append(plan.Warnings, fmt.Sprintf("it takes rights from everybody in %s, maybe from who approves it: nobody here knows who that is", strings.Join(groups, ", ")))
 	}
 	plan.Inverse, err = inverse("create-role-binding", createRoleBindingArguments{Binding: reusable(found).Object})
 	return plan, err
@@ -79,8 +83,25 @@ func (c *cluster) restorable(ctx context.Context, binding *unstructured.Unstruct
 
 func roleOf(binding *unstructured.Unstructured) string {
 	kind, _, _ := unstructured.NestedString(binding.Object, "roleRef", "kind")
+	return kind + " " + roleName(binding)
+}
+
+func roleName(binding *unstructured.Unstructured) string {
 	role, _, _ := unstructured.NestedString(binding.Object, "roleRef", "name")
-	return kind + " " + role
+	return role
+}
+
+// groupsOf are the groups among the subjects.
+func groupsOf(binding *unstructured.Unstructured) []string {
+	subjects, _, _ := unstructured.NestedSlice(binding.Object, "subjects")
+	var groups []string
+	for _, s := range subjects {
+		subject, _ := s.(map[string]any)
+		if named, _ := subject["name"].(string); subject["kind"] == rbacv1.GroupKind {
+			groups = append(groups, "group "+named)
+		}
+	}
+	return groups
 }
 
 // usersOf are the user names among the subjects; a group names nobody.

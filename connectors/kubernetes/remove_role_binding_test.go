@@ -7,21 +7,24 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-func TestUsersOf(t *testing.T) {
+func TestSubjects(t *testing.T) {
 	subject := func(kind, namespace, name string) any {
 		return map[string]any{"kind": kind, "namespace": namespace, "name": name}
 	}
 	tests := map[string]struct {
-		subjects any
-		want     []string
+		subjects   any
+		want       []string
+		wantGroups []string
 	}{
 		"users and ServiceAccounts, as the API server names them": {
 			subjects: []any{subject("User", "", "alice"), subject("ServiceAccount", "shop", "web")},
 			want:     []string{"alice", "system:serviceaccount:shop:web"},
 		},
-		"a group names nobody": {subjects: []any{subject("Group", "", "system:authenticated")}},
-		"no subjects":          {},
-		"not even a list":      {subjects: "alice"},
+		"a group names nobody": {
+			subjects: []any{subject("Group", "", "system:authenticated")}, wantGroups: []string{"group system:authenticated"},
+		},
+		"no subjects":     {},
+		"not even a list": {subjects: "alice"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -31,6 +34,9 @@ func TestUsersOf(t *testing.T) {
 			}
 			if diff := cmp.Diff(test.want, usersOf(binding)); diff != "" {
 				t.Errorf("users (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(test.wantGroups, groupsOf(binding)); diff != "" {
+				t.Errorf("groups (-want +got):\n%s", diff)
 			}
 		})
 	}

@@ -33,6 +33,8 @@ type Subject struct {
 	Target v1alpha1.TargetReference
 	// Affects names the users whose access the action takes away, as the API server names them.
 	Affects []string
+	// Grants names the roles that the target gives to whoever it binds.
+	Grants []string
 	// Approvers of the action.
 	Approvers []string
 	// Named: a policy that is in force names the target's namespace and does not deny,
@@ -47,6 +49,8 @@ func (r Rails) Refuse(s Subject) string {
 	switch {
 	case r.own(group, namespace, s.Target.Name):
 		return fmt.Sprintf("%s %s belongs to Tocsin itself", s.Target.Kind, s.Target.Name)
+	case slices.ContainsFunc(s.Grants, ownRole):
+		return fmt.Sprintf("%s %s gives rights to work with Tocsin itself; change it where it is kept, in Git", s.Target.Kind, s.Target.Name)
 	case s.Target.Kind == "Node" && r.Node != "" && s.Target.Name == r.Node:
 		return fmt.Sprintf("Tocsin runs on node %s", r.Node)
 	case group == rbacGroup && (strings.HasPrefix(s.Target.Name, "system:") || s.Target.Name == "cluster-admin"):
@@ -69,7 +73,7 @@ func (r Rails) own(group, namespace, name string) bool {
 	case v1alpha1.Group:
 		return true
 	case rbacGroup, admissionGroup:
-		if name == "tocsin" || strings.HasPrefix(name, "tocsin-") {
+		if ownRole(name) {
 			return true
 		}
 	case crdGroup:
@@ -77,6 +81,8 @@ func (r Rails) own(group, namespace, name string) bool {
 	}
 	return namespace != "" && namespace == r.Namespace
 }
+
+func ownRole(name string) bool { return name == "tocsin" || strings.HasPrefix(name, "tocsin-") }
 
 // Stopped says whether a Namespace's annotations stop actions.
 func Stopped(annotations map[string]string) bool {

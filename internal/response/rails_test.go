@@ -40,6 +40,9 @@ func TestRailsRefuse(t *testing.T) {
 		"the node that Tocsin runs on":       {response.Subject{Target: target("v1", "Node", "", "n1")}, "runs on node n1"},
 		"the control plane's own binding":    {response.Subject{Target: target(rbac, "ClusterRoleBinding", "", "system:node")}, "control plane"},
 		"the administrators' binding":        {response.Subject{Target: target(rbac, "ClusterRoleBinding", "", "cluster-admin")}, "control plane"},
+		"who may approve here": {response.Subject{
+			Target: target(rbac, "RoleBinding", "soc", "seniors"), Grants: []string{"tocsin-senior"},
+		}, "rights to work with Tocsin itself"},
 		"access of who approved it": {response.Subject{
 			Target: target(rbac, "RoleBinding", "shop", "devs"), Affects: []string{"bob", "alice"}, Approvers: []string{"alice"},
 		}, "access of alice"},
