@@ -2,9 +2,9 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 )
@@ -38,9 +38,11 @@ func (c *cli) tell(cmd *cobra.Command, out output, name string) error {
 		return err
 	}
 	var actions v1alpha1.ResponseActionList
-	if err := s.list(cmd.Context(), &actions, false, client.MatchingFields{"spec.investigation": name}); err != nil {
+	if err := s.list(cmd.Context(), &actions, false); err != nil {
 		return err
 	}
-	fmt.Fprint(c.Out, c.style().Case(found, actions.Items))
+	// Not by a field selector: an API server of Kubernetes 1.30 knows none for custom resources.
+	of := slices.DeleteFunc(actions.Items, func(a v1alpha1.ResponseAction) bool { return a.Spec.Investigation != name })
+	fmt.Fprint(c.Out, c.style().Case(found, of))
 	return nil
 }

@@ -46,6 +46,27 @@ func TestReading(t *testing.T) {
 	contains(t, "pending -A", all.out, "NAMESPACE +NAME", w.namespace+" +isolate-1")
 }
 
+func TestACaseTellsOfItsOwnActions(t *testing.T) {
+	w := newWorld(t)
+	w.attack(t, "a stolen token")
+	w.waiting(t, "isolate-1", v1alpha1.TierSenior)
+	other := &v1alpha1.ResponseAction{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "other-1"},
+		Spec: v1alpha1.ResponseActionSpec{
+			Use: &v1alpha1.ActionUse{Connector: "cluster", Operation: "isolate-pod"}, Investigation: "shop-0000",
+			Reason: "proposed", RequestedBy: "playbook:stolen-token",
+		},
+	}
+	must(t, w.operator.Create(t.Context(), other))
+	must(t, w.plan(t.Context(), other, v1alpha1.TierSenior))
+	a := w.run(t, "vera", "case", "shop-7f3a")
+	must(t, a.err)
+	contains(t, "output", a.out, "approve -n tenant-\\w+ isolate-1\n")
+	if strings.Contains(a.out, "other-1") {
+		t.Errorf("an action of another case is told:\n%s", a.out)
+	}
+}
+
 func TestObjects(t *testing.T) {
 	w := newWorld(t)
 	w.attack(t, "a stolen token")

@@ -98,7 +98,8 @@ func (s *session) caseOf(ctx context.Context, a *v1alpha1.ResponseAction) (*v1al
 	return found, plainly(err)
 }
 
-func (s *session) list(ctx context.Context, list client.ObjectList, allNamespaces bool, opts ...client.ListOption) error {
+func (s *session) list(ctx context.Context, list client.ObjectList, allNamespaces bool) error {
+	var opts []client.ListOption
 	if !allNamespaces {
 		opts = append(opts, client.InNamespace(s.namespace))
 	}

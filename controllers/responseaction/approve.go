@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/internal/redact"
 	"github.com/tocsin-dev/tocsin/internal/response"
@@ -19,19 +17,11 @@ import (
 const proofRetry = 15 * time.Second
 
 // approve waits until as many people have approved as the decision demands.
-type approve struct {
-	reader client.Reader
-	// live reads past the cache: a denial that was made in time must not be missed.
-	live   client.Reader
-	ballot ballot
-}
+type approve struct{ ballot ballot }
 
 func (s approve) take(ctx context.Context, r *run) (next, error) {
-	reader := s.reader
-	if r.plan != nil && r.status().Decision.Outcome == v1alpha1.DecisionRequire {
-		reader = s.live
-	}
-	tally, approvals, err := s.ballot.count(ctx, reader, r)
+	live := r.plan != nil && r.status().Decision.Outcome == v1alpha1.DecisionRequire
+	tally, approvals, err := s.ballot.count(ctx, r, live)
 	if err != nil {
 		return halt, err
 	}

@@ -63,7 +63,7 @@ type Reconciler struct {
 func NewReconciler(d Dependencies) *Reconciler {
 	store := newStore(d.Client, d.Log, d.Events)
 	targets := newTargets()
-	ballot := ballot{admission: d.Admission}
+	ballot := ballot{cached: d.Client, live: d.Live, admission: d.Admission}
 	guard := guard{reader: d.Client, rails: d.Rails}
 	stop := stop{reader: d.Client, operator: d.Rails.Namespace}
 	observe := observe{stop: stop, targets: targets, attempts: newAttempts()}
@@ -73,10 +73,10 @@ func NewReconciler(d Dependencies) *Reconciler {
 		resolve{reader: d.Client, connectors: d.Connectors},
 		observe,
 		order{reader: d.Client},
-		plan{reader: d.Client, ballot: ballot, targets: targets},
+		plan{ballot: ballot, targets: targets},
 		decide{reader: d.Client, policies: d.Policies},
 		guard,
-		approve{reader: d.Client, live: d.Live, ballot: ballot},
+		approve{ballot: ballot},
 		guard,
 		stop,
 		execute{targets: targets, budget: newBudget(d.Client, d.Rails.HourlyCap), log: d.Log, store: store, observe: observe},

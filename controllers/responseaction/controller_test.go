@@ -92,6 +92,21 @@ func TestADenialIsTheEnd(t *testing.T) {
 	}
 }
 
+// Two actions that would do the same have the same digest.
+func TestADecisionIsOnOneAction(t *testing.T) {
+	w := newWorld(t)
+	w.decisions["isolate"] = requireTier(v1alpha1.TierSenior, 1)
+	w.ask("act", "isolate")
+	w.ask("twin", "isolate")
+	if a, b := w.must("act").Status.Plan.Digest, w.must("twin").Status.Plan.Digest; a != b {
+		t.Fatalf("digests %s and %s differ", a, b)
+	}
+	w.decideOn("twin", "bob", v1alpha1.TierSenior, v1alpha1.Deny)
+	w.decideOn("act", "alice", v1alpha1.TierSenior, v1alpha1.Approve)
+	w.expect(w.must("act"), v1alpha1.ReasonSucceeded, "")
+	w.expect(w.must("twin"), v1alpha1.ReasonDenied, "denied by bob (senior)")
+}
+
 func TestNoApprovalCountsWithoutProvenAdmission(t *testing.T) {
 	w := newWorld(t)
 	w.decisions["isolate"] = requireTier(v1alpha1.TierAnalyst, 1)

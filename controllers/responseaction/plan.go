@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/connectors"
 	"github.com/tocsin-dev/tocsin/internal/redact"
@@ -21,7 +19,6 @@ const forbiddenRetry = time.Minute
 // plan makes the plan, and makes it again before it is executed: where the
 // target has changed in what matters, the digest differs and old approvals do not count.
 type plan struct {
-	reader  client.Reader
 	ballot  ballot
 	targets *targets
 }
@@ -61,7 +58,7 @@ func (s plan) due(ctx context.Context, r *run) (bool, error) {
 	if r.status().Plan == nil || r.status().Decision == nil {
 		return true, nil
 	}
-	tally, _, err := s.ballot.count(ctx, s.reader, r)
+	tally, _, err := s.ballot.count(ctx, r, false)
 	return tally.Authorized, err
 }
 

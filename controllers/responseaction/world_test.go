@@ -86,9 +86,21 @@ func (w *world) restart() { w.reconciler = w.with(w.client, w.log) }
 
 func (w *world) with(c client.Client, log responseaction.Log) *responseaction.Reconciler {
 	return responseaction.NewReconciler(responseaction.Dependencies{
-		Client: c, Live: c, Connectors: w.registry, Policies: w, Log: log, Admission: w,
+		Client: c, Live: old{c}, Connectors: w.registry, Policies: w, Log: log, Admission: w,
 		Events: w.events, Clock: w.clock, Rails: w.rails,
 	})
+}
+
+// old reads from an API server as Kubernetes 1.30 has it, which selects custom
+// resources by no field of theirs.
+type old struct{ client.Reader }
+
+// List implements client.Reader.
+func (o old) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
+	if selector := (&client.ListOptions{}).ApplyOptions(opts).FieldSelector; selector != nil {
+		return fmt.Errorf("field label not supported: %s", selector)
+	}
+	return o.Reader.List(ctx, list, opts...)
 }
 
 // Decide implements responseaction.Decider.
