@@ -19,7 +19,8 @@ import (
 
 // ErrUnproven is wrapped by every error that says what is wrong with the
 // installed policies. Other errors are those of the API server.
-var ErrUnproven = errors.New("no approval counts until the admission policies are applied again (kubectl apply -k config/default, or helm upgrade)")
+var ErrUnproven = errors.New("no approval counts until the admission policies are applied again " +
+	"(kubectl apply --server-side --force-conflicts -k config/admission, or helm upgrade)")
 
 // propagation is how long API servers may take to act on a policy that was written.
 const propagation = 5 * time.Second
