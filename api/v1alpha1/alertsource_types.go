@@ -33,7 +33,8 @@ type SecretKeyReference struct {
 	Key string `json:"key,omitempty"`
 }
 
-// BearerAuthentication demands "Authorization: Bearer <token>".
+// BearerAuthentication demands "Authorization: Bearer <token>", or the token as the
+// password of "Authorization: Basic", which senders make of http://<any name>:<token>@...
 type BearerAuthentication struct {
 	// secretRef points to the token.
 	// +required

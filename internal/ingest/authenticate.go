@@ -53,13 +53,25 @@ func newAuthenticator(spec v1alpha1.SourceAuthentication, secret []byte) (authen
 type bearer struct{ digest [sha256.Size]byte }
 
 func (b bearer) header(h http.Header) *refusal {
-	scheme, token, _ := strings.Cut(h.Get("Authorization"), " ")
-	got := sha256.Sum256([]byte(strings.TrimSpace(token)))
-	same := subtle.ConstantTimeCompare(got[:], b.digest[:]) == 1
-	if !strings.EqualFold(scheme, "Bearer") || !same {
-		return &refusal{"Authorization", `wrong or missing token; send "Authorization: Bearer <token>" with the token of the AlertSource's Secret`}
+	got := sha256.Sum256([]byte(presented(h)))
+	if subtle.ConstantTimeCompare(got[:], b.digest[:]) != 1 {
+		return &refusal{"Authorization", `wrong or missing token; send "Authorization: Bearer <token>" with the token of the AlertSource's Secret, ` +
+			`or http://<any name>:<token>@... where only a URL can be set`}
 	}
 	return nil
+}
+
+// presented is the token that a sender shows. Falco's http_output sends no header
+// of its own, but what its URL holds as a password.
+func presented(h http.Header) string {
+	if _, password, basic := (&http.Request{Header: h}).BasicAuth(); basic {
+		return password
+	}
+	scheme, token, _ := strings.Cut(h.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
 }
 
 func (bearer) body(http.Header, []byte) *refusal { return nil }

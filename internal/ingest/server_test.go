@@ -4,12 +4,14 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -79,6 +81,24 @@ func send(t *testing.T, method, url, body string, header map[string]string) (int
 		t.Fatal(err)
 	}
 	return response.StatusCode, got
+}
+
+func basic(user, password string) map[string]string {
+	return map[string]string{"Authorization": "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))}
+}
+
+// A sender whose configuration knows a URL and nothing else, such as Falco's http_output.
+func TestTheTokenInAURL(t *testing.T) {
+	at, err := url.Parse(server(t, newWorld(t).open(t)).URL + "/v1/sources/shop/falco")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for password, want := range map[string]int{token: http.StatusAccepted, "x": http.StatusUnauthorized} {
+		at.User = url.UserPassword("falco", password)
+		if code, got := send(t, http.MethodPost, at.String(), `{}`, nil); code != want {
+			t.Errorf("with password %s: %d %+v, want %d", password, code, got, want)
+		}
+	}
 }
 
 // A client of the API server may nest a patch as deep as JSON may be; the batch
@@ -173,7 +193,13 @@ func TestServer(t *testing.T) {
 		"wrong token":                   {path: "falco", body: `{}`, header: map[string]string{"Authorization": "Bearer x" + token}, wantCode: 401, wantField: "Authorization", wantError: "wrong or missing token"},
 		"the token's beginning":         {path: "falco", body: `{}`, header: map[string]string{"Authorization": "Bearer " + token[:5]}, wantCode: 401, wantField: "Authorization", wantError: "wrong or missing token"},
 		"no token":                      {path: "falco", body: `{}`, wantCode: 401, wantField: "Authorization", wantError: "wrong or missing token"},
-		"token as a password":           {path: "falco", body: `{}`, header: map[string]string{"Authorization": "Basic " + token}, wantCode: 401, wantField: "Authorization", wantError: "wrong or missing token"},
+		"token as a password":           {path: "falco", body: `{}`, header: basic("falco", token), wantCode: 202, wantStored: `{}`},
+		"a wrong password":              {path: "falco", body: `{}`, header: basic("falco", token+"x"), wantCode: 401, wantField: "Authorization", wantError: "wrong or missing token"},
+		"no password":                   {path: "falco", body: `{}`, header: basic("falco", ""), wantCode: 401, wantField: "Authorization", wantError: "wrong or missing token"},
+		"token as a user name":          {path: "falco", body: `{}`, header: basic(token, ""), wantCode: 401, wantField: "Authorization", wantError: "wrong or missing token"},
+		"token as no base64":            {path: "falco", body: `{}`, header: map[string]string{"Authorization": "Basic " + token}, wantCode: 401, wantField: "Authorization", wantError: "wrong or missing token"},
+		"another scheme":                {path: "falco", body: `{}`, header: map[string]string{"Authorization": "Token " + token}, wantCode: 401, wantField: "Authorization", wantError: "wrong or missing token"},
+		"a password where one signs":    {path: "signed", body: `{}`, header: basic("falco", token), wantCode: 401, wantField: "X-Signature-256", wantError: "missing signature"},
 		"malformed JSON":                {path: "falco", body: "{\n \"rule\": }", header: bearer, wantCode: 400, wantField: "body", wantError: "malformed JSON at line 2, column 10: invalid character '}'", wantLetter: "{\n \"rule\": }"},
 		"malformed JSON with a secret":  {path: "falco", body: `{"password":"hunter2"`, header: bearer, wantCode: 400, wantField: "body", wantError: "malformed JSON at line 1", wantLetter: `{"password":[redacted]"`},
 		"two values":                    {path: "falco", body: `{} {}`, header: bearer, wantCode: 400, wantField: "body", wantError: "malformed JSON at line 1, column 4", wantLetter: `{} {}`},
