@@ -48,9 +48,9 @@ func (c *cli) cases(cmd *cobra.Command, out output, closed, all bool) error {
 	hidden := total - len(cases.Items)
 	switch {
 	case len(cases.Items) == 0 && hidden == 0:
-		fmt.Fprintln(c.ErrOut, "There is no case"+where(s, all)+".")
+		fmt.Fprintln(c.ErrOut, "There is no case"+where(s, all)+elsewhere(all)+".")
 	case len(cases.Items) == 0:
-		fmt.Fprintf(c.ErrOut, "There is no open case%s; --all shows the %d closed.\n", where(s, all), hidden)
+		fmt.Fprintf(c.ErrOut, "There is no open case%s; --all shows the %d closed%s.\n", where(s, all), hidden, elsewhere(all))
 	default:
 		fmt.Fprint(c.Out, c.style().Cases(cases.Items, all))
 	}

@@ -45,7 +45,7 @@ func (c *cli) pending(cmd *cobra.Command, out output, all bool) error {
 		return err
 	}
 	if len(actions.Items) == 0 {
-		fmt.Fprintln(c.ErrOut, "No action waits for a human"+where(s, all)+".")
+		fmt.Fprintln(c.ErrOut, "No action waits for a human"+where(s, all)+elsewhere(all)+".")
 		return nil
 	}
 	cases := map[string]*v1alpha1.Investigation{}
@@ -72,4 +72,12 @@ func where(s *session, all bool) string {
 		return ""
 	}
 	return " in namespace " + s.namespace
+}
+
+// elsewhere says how to see what is not in the namespace that was asked about.
+func elsewhere(all bool) string {
+	if all {
+		return ""
+	}
+	return "; -A looks in all namespaces"
 }

@@ -109,19 +109,19 @@ func TestClosedCasesAreHidden(t *testing.T) {
 	w := newWorld(t)
 	empty := w.run(t, "vera", "cases")
 	must(t, empty.err)
-	contains(t, "no case", empty.errOut, "There is no case in namespace "+w.namespace)
+	contains(t, "no case", empty.errOut, "There is no case in namespace "+w.namespace+"; -A looks in all namespaces\\.\n$")
 	c := w.attack(t, "a stolen token")
 	c.Status.Conditions = append(c.Status.Conditions, condition(v1alpha1.ConditionClosed, metav1.ConditionTrue, v1alpha1.ReasonClosedByAnalyst, ""))
 	must(t, w.operator.Status().Update(t.Context(), c))
 	open := w.run(t, "vera", "cases")
 	must(t, open.err)
-	contains(t, "closed", open.errOut, "There is no open case in namespace .*; --all shows the 1 closed")
+	contains(t, "closed", open.errOut, "There is no open case in namespace .*; --all shows the 1 closed; -A looks in all namespaces\\.\n$")
 	all := w.run(t, "vera", "cases", "--all")
 	must(t, all.err)
 	contains(t, "--all", all.out, "shop-7f3a .*closed")
 	none := w.run(t, "vera", "pending")
 	must(t, none.err)
-	contains(t, "nothing pending", none.errOut, "No action waits for a human in namespace "+w.namespace)
+	contains(t, "nothing pending", none.errOut, "No action waits for a human in namespace "+w.namespace+"; -A looks in all namespaces\\.\n$")
 }
 
 func TestUnknownNames(t *testing.T) {
