@@ -55,7 +55,7 @@ func (c *cli) undo(ctx context.Context, consent *consent, wait bool, name string
 	if err != nil {
 		return err
 	}
-	fmt.Fprint(c.Out, c.style().Plan(action, found))
+	fmt.Fprint(c.Out, c.style().Done(action, found))
 	reason, err := consent.ask(c, fmt.Sprintf("Take this back, as %s?", story.Plain(me)))
 	if err != nil {
 		return err

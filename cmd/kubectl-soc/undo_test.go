@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -40,9 +41,12 @@ func TestUndo(t *testing.T) {
 	})
 	a := w.run(t, "alice", "undo", "isolate-1", "--yes", "--reason", "the pod was rebuilt")
 	must(t, a.err)
-	contains(t, "output", a.out, `responseaction/undo-isolate-1-\w+ created: alice asks to undo isolate-1`,
+	contains(t, "output", a.out, "^What was done, and will be taken back\n  isolate pod shop/web-0\n", "done +Succeeded", `responseaction/undo-isolate-1-\w+ created: alice asks to undo isolate-1`,
 		`it waits for somebody else with tier senior: kubectl soc approve -n tenant-\w+ undo-isolate-1-\w+`)
 
+	if strings.Contains(a.out, "  needs ") {
+		t.Errorf("what was done is shown as if it still needed something:\n%s", a.out)
+	}
 	var actions v1alpha1.ResponseActionList
 	must(t, w.Client.List(t.Context(), &actions, client.InNamespace(w.namespace), client.MatchingFields{"spec.requestedBy": "alice"}))
 	if len(actions.Items) != 1 {

@@ -15,29 +15,48 @@ func (s Style) Plan(a *v1alpha1.ResponseAction, c *v1alpha1.Investigation) strin
 	var b strings.Builder
 	plan, d := a.Status.Plan, a.Status.Decision
 	b.WriteString(s.paint(bold, Plain(plan.Summary)) + "\n")
-	line := func(what, format string, args ...any) {
-		fmt.Fprintf(&b, "  %s%s\n", left(what, 10), hanging(fmt.Sprintf(format, args...), 12))
-	}
-	line("action", "%s in namespace %s: %s", a.Name, a.Namespace, request(a))
-	line("target", "%s", target(plan.Target))
-	line("asked by", "%s: %s", a.Spec.RequestedBy, a.Spec.Reason)
-	if c != nil {
-		line("case", "%s  %s  %s  %s", priorityText(c), verdictText(c), c.Name, title(c))
-		line("reach", "%s", Reach(c.Status.BlastRadius))
-	} else {
-		line("case", "%s", cmp.Or(a.Spec.Investigation, "none"))
-	}
-	line("risk", "%s, %s", plan.Risk, strings.ToLower(string(plan.Undo)))
+	about(&b, a, c)
 	if d != nil {
-		line("needs", "%s", needs(a))
+		field(&b, "needs", "%s", needs(a))
 		for _, reason := range d.Reasons {
-			line("", "because %s", reason)
+			field(&b, "", "because %s", reason)
 		}
 	}
-	line("planned", "%s ago, digest %s", s.since(plan.PlannedAt.Time), plan.Digest)
+	field(&b, "planned", "%s ago, digest %s", s.since(plan.PlannedAt.Time), plan.Digest)
 	s.warnings(&b, plan.Warnings)
-	s.diff(&b, plan.Diff)
+	s.diff(&b, "What changes", plan.Diff)
 	return b.String()
+}
+
+// Done shows an action that was done to who is about to take it back.
+func (s Style) Done(a *v1alpha1.ResponseAction, c *v1alpha1.Investigation) string {
+	var b strings.Builder
+	b.WriteString(s.paint(bold, "What was done, and will be taken back") + "\n")
+	fmt.Fprintf(&b, "  %s\n", hanging(a.Status.Plan.Summary, 2))
+	about(&b, a, c)
+	end, _ := s.progress(a)
+	field(&b, "done", "%s", end)
+	s.diff(&b, "What it changed", a.Status.Plan.Diff)
+	return b.String()
+}
+
+// about says what an action is, on what and why.
+func about(b *strings.Builder, a *v1alpha1.ResponseAction, c *v1alpha1.Investigation) {
+	plan := a.Status.Plan
+	field(b, "action", "%s in namespace %s: %s", a.Name, a.Namespace, request(a))
+	field(b, "target", "%s", target(plan.Target))
+	field(b, "asked by", "%s: %s", a.Spec.RequestedBy, a.Spec.Reason)
+	if c != nil {
+		field(b, "case", "%s  %s  %s  %s", priorityText(c), verdictText(c), c.Name, title(c))
+		field(b, "reach", "%s", Reach(c.Status.BlastRadius))
+	} else {
+		field(b, "case", "%s", cmp.Or(a.Spec.Investigation, "none"))
+	}
+	field(b, "risk", "%s, %s", plan.Risk, strings.ToLower(string(plan.Undo)))
+}
+
+func field(b *strings.Builder, what, format string, args ...any) {
+	fmt.Fprintf(b, "  %s%s\n", left(what, 10), hanging(fmt.Sprintf(format, args...), 12))
 }
 
 func request(a *v1alpha1.ResponseAction) string {
@@ -81,8 +100,8 @@ func (s Style) warnings(b *strings.Builder, warnings []string) {
 }
 
 // diff is indented, so that nothing in it passes for a line of ours.
-func (s Style) diff(b *strings.Builder, diff string) {
-	b.WriteString(s.paint(bold, "What changes") + "\n")
+func (s Style) diff(b *strings.Builder, heading, diff string) {
+	b.WriteString(s.paint(bold, heading) + "\n")
 	if strings.TrimSpace(diff) == "" {
 		b.WriteString("  nothing that the API server's dry run shows\n")
 		return

@@ -97,6 +97,8 @@ func TestPlan(t *testing.T) {
 	undo.Status.Approvals = []v1alpha1.CountedApproval{{Name: "x", Approver: "bob", Decision: v1alpha1.Approve}}
 	golden(t, "plan", plain.Plan(&full, attack()))
 	golden(t, "plan-undo", plain.Plan(&undo, nil))
+	isolated := succeeded(full, 71, "alice")
+	golden(t, "done", plain.Done(&isolated, attack()))
 }
 
 func TestColour(t *testing.T) {
@@ -150,7 +152,7 @@ func TestNothingInvisibleReachesTheTerminal(t *testing.T) {
 	honest := plain.Case(attack(), responses())
 	poison(c, actions)
 	pages := map[string]string{
-		"case": plain.Case(c, actions), "explain": plain.Explain(c, nil), "plan": plain.Plan(&actions[0], c),
+		"case": plain.Case(c, actions), "explain": plain.Explain(c, nil), "plan": plain.Plan(&actions[0], c), "done": plain.Done(&actions[1], c),
 		"cases":    plain.Cases([]v1alpha1.Investigation{*c}, true),
 		"pending":  plain.Pending(actions, map[string]*v1alpha1.Investigation{CaseKey(&actions[0]): c}, true),
 		"standing": Standing(&actions[0]) + Summary(&actions[0]),
