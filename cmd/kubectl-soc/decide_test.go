@@ -2,6 +2,7 @@ package main
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -77,6 +78,20 @@ func TestAnApprovalThatDoesNotCount(t *testing.T) {
 	}, func(*v1alpha1.ResponseAction) {})
 	a := w.run(t, "alice", "approve", "isolate-1", "--yes", "--reason", "r")
 	contains(t, "error", failure(t, a), "does not count: StalePlan: look at it and decide again")
+}
+
+// A script must not take it for approved, or for undone.
+func TestTheOperatorIsAway(t *testing.T) {
+	w := newWorld(t)
+	w.patience = 100 * time.Millisecond
+	w.waiting(t, "isolate-1", v1alpha1.TierAnalyst)
+	w.succeeded(t, "label-1")
+	where := `is the operator running\? \(kubectl get pods -A -l app.kubernetes.io/name=tocsin\) .*: kubectl get -n ` + w.namespace
+	approve := w.run(t, "alice", "approve", "isolate-1", "--yes", "--reason", "r")
+	contains(t, "approve", failure(t, approve), "not counted within 100ms: "+where+` approval isolate-1-\w+$`)
+	contains(t, "approve", approve.out, `approval/isolate-1-\w+ created`)
+	undo := w.run(t, "alice", "undo", "label-1", "--yes", "--reason", "r")
+	contains(t, "undo", failure(t, undo), "not planned within 100ms: "+where+` responseaction undo-label-1-\w+$`)
 }
 
 func TestAnActionThatFails(t *testing.T) {

@@ -21,6 +21,9 @@ import (
 // version is set when a release is built.
 var version = "unknown"
 
+// patience as people have it who have just answered.
+const patience = 10 * time.Second
+
 func main() { os.Exit(run()) }
 
 func run() int {
@@ -33,6 +36,7 @@ func run() int {
 		colour:    os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(os.Stdout.Fd())),
 		now:       time.Now,
 		zone:      time.Local,
+		patience:  patience,
 	}
 	if err := newRoot(c).ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "error: "+story.Plain(err.Error()))
@@ -49,6 +53,8 @@ type cli struct {
 	terminal, colour bool
 	now              func() time.Time
 	zone             *time.Location
+	// patience is how long a verb waits for the operator.
+	patience time.Duration
 }
 
 func (c *cli) style() story.Style { return story.Style{Now: c.now(), Zone: c.zone, Colour: c.colour} }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -23,6 +24,8 @@ type session struct {
 	client.WithWatch
 	// namespace that names are looked up in.
 	namespace string
+	// patience is how long the operator is waited for.
+	patience time.Duration
 }
 
 func newScheme() (*runtime.Scheme, error) {
@@ -50,7 +53,7 @@ func (c *cli) connect() (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &session{WithWatch: cl, namespace: namespace}, nil
+	return &session{WithWatch: cl, namespace: namespace, patience: c.patience}, nil
 }
 
 // whoAmI is the caller's user name, as the API server sees it.

@@ -115,7 +115,8 @@ func (c *cli) undoOutcome(ctx context.Context, s *session, name string) error {
 	case err != nil && !errors.Is(err, errImpatient):
 		return err
 	case undo == nil || undo.Status.Plan == nil && !response.Stalled(undo):
-		fmt.Fprintf(c.Out, "it was not planned within %s; is the operator running? See: kubectl get -n %s responseaction %s\n", patience, s.namespace, name)
+		return fmt.Errorf("not planned within %s: %s It stays, and is planned once the operator runs: kubectl get -n %s responseaction %s",
+			s.patience, whoRuns, s.namespace, name)
 	case story.Waits(undo):
 		fmt.Fprintf(c.Out, "it waits for somebody else with tier %s: kubectl soc approve -n %s %s\n", undo.Status.Decision.Tier, undo.Namespace, undo.Name)
 	case response.Stalled(undo):

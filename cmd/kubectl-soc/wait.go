@@ -18,8 +18,8 @@ import (
 	"github.com/tocsin-dev/tocsin/internal/story"
 )
 
-// patience is how long a verb waits for the operator.
-const patience = 10 * time.Second
+// whoRuns finds the operator, wherever it is installed.
+const whoRuns = "is the operator running? (kubectl get pods -A -l app.kubernetes.io/name=tocsin)"
 
 // errImpatient: the operator has not got there in time.
 var errImpatient = errors.New("not seen in time")
@@ -27,7 +27,7 @@ var errImpatient = errors.New("not seen in time")
 // until watches one object until it is as wanted. A watch begins with what is there.
 func until[T client.Object](ctx context.Context, s *session, list client.ObjectList, name string, wanted func(T) bool) (T, error) {
 	var found T
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
 	seen := func(event watch.Event) (bool, error) {
 		object, ok := event.Object.(T)
@@ -63,8 +63,8 @@ func (c *cli) outcome(ctx context.Context, s *session, created *v1alpha1.Approva
 	begin := c.now()
 	approval, err := until(ctx, s, &v1alpha1.ApprovalList{}, created.Name, func(a *v1alpha1.Approval) bool { return counted(a) != nil })
 	if errors.Is(err, errImpatient) {
-		fmt.Fprintf(c.Out, "not counted within %s; is the operator running? See: kubectl get -n %s approval %s\n", patience, created.Namespace, created.Name)
-		return nil
+		return fmt.Errorf("not counted within %s: %s It stays, and is counted once the operator runs: kubectl get -n %s approval %s",
+			s.patience, whoRuns, created.Namespace, created.Name)
 	}
 	if err != nil {
 		return err

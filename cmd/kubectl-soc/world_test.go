@@ -56,11 +56,13 @@ type world struct {
 	namespace string
 	// operator writes what the operator would.
 	operator client.WithWatch
+	// patience of whoever runs a command.
+	patience time.Duration
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{Cluster: shared.Get(t)}
+	w := &world{Cluster: shared.Get(t), patience: patience}
 	installed.Do(func() { install(t, w.Cluster) })
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "tenant-"}}
 	must(t, w.Client.Create(t.Context(), ns))
@@ -155,7 +157,7 @@ func (w *world) typing(t *testing.T, user string, lines []string, args ...string
 	var out, errOut bytes.Buffer
 	c := &cli{
 		IOStreams: genericiooptions.IOStreams{In: strings.NewReader(strings.Join(lines, "\n")), Out: &out, ErrOut: &errOut},
-		flags:     genericclioptions.NewConfigFlags(true), terminal: lines != nil, now: time.Now, zone: time.UTC,
+		flags:     genericclioptions.NewConfigFlags(true), terminal: lines != nil, now: time.Now, zone: time.UTC, patience: w.patience,
 	}
 	root := newRoot(c)
 	root.SetArgs(append([]string{"--kubeconfig", kubeconfig(t, w.As(t, user), user), "-n", w.namespace}, args...))
