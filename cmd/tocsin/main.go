@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
@@ -47,6 +49,8 @@ const (
 	eventBytes = 2 << 30
 	// reconcileTimeout bounds one Reconcile, so that a disk or a tool that hangs holds no worker for ever.
 	reconcileTimeout = time.Minute
+	// syncTimeout is within the second that a kubelet gives a probe.
+	syncTimeout = time.Second / 2
 	// closeTimeout bounds the last signature of the audit log.
 	closeTimeout = 10 * time.Second
 )
@@ -123,7 +127,19 @@ func newManager(config *rest.Config, o *options) (ctrl.Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	return mgr, errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("ping", healthz.Ping))
+	return mgr, errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("caches", synced(mgr.GetCache())))
+}
+
+// synced is a check of /readyz: what is read from memory was read from the API server.
+func synced(caches cache.Cache) healthz.Checker {
+	return func(r *http.Request) error {
+		ctx, cancel := context.WithTimeout(r.Context(), syncTimeout)
+		defer cancel()
+		if !caches.WaitForCacheSync(ctx) {
+			return errors.New("not all kinds were read from the API server yet")
+		}
+		return nil
+	}
 }
 
 // assemble makes the parts and chooses the concrete connectors.
@@ -163,7 +179,8 @@ func addIngest(mgr ctrl.Manager, parts controllers.Parts, events *stream.Stream,
 		Events: mgr.GetEventRecorder("tocsin"), Metrics: m, Clock: parts.Clock, FlushInterval: ingest.DefaultFlushInterval,
 		Ready: (&restore{reader: mgr.GetClient(), cases: parts.Cases, rules: parts.RulesSeen}).run, Log: ctrl.Log.WithName("pipeline"),
 	}
-	return errors.Join(mgr.Add(&receiver{handler: server.Handler(), options: o}), mgr.Add(pipeline))
+	receiver := &receiver{handler: server.Handler(), options: o}
+	return errors.Join(mgr.Add(receiver), mgr.AddReadyzCheck("ingest", receiver.ready), mgr.Add(pipeline))
 }
 
 func closeLog(auditLog *audit.Log) {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,6 +20,8 @@ const (
 type receiver struct {
 	handler http.Handler
 	options *options
+	// listening is set while senders are served.
+	listening atomic.Bool
 }
 
 // NeedLeaderElection implements manager.LeaderElectionRunnable.
@@ -25,25 +29,41 @@ func (*receiver) NeedLeaderElection() bool { return false }
 
 // Start implements manager.Runnable.
 func (r *receiver) Start(ctx context.Context) error {
-	server := &http.Server{Addr: r.options.ingestAddress, Handler: r.handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", r.options.ingestAddress)
+	if err != nil {
+		return fmt.Errorf("ingest: %w", err)
+	}
+	defer listener.Close()
+	server := &http.Server{Handler: r.handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout}
+	r.listening.Store(true)
+	defer r.listening.Store(false)
 	failed := make(chan error, 1)
 	go func() {
 		if r.options.tlsCert == "" {
-			failed <- server.ListenAndServe()
+			failed <- server.Serve(listener)
 		} else {
-			failed <- server.ListenAndServeTLS(r.options.tlsCert, r.options.tlsKey)
+			failed <- server.ServeTLS(listener, r.options.tlsCert, r.options.tlsKey)
 		}
 	}()
 	select {
 	case err := <-failed:
 		return fmt.Errorf("ingest: %w", err)
 	case <-ctx.Done():
+		r.listening.Store(false)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
-	err := server.Shutdown(ctx)
+	err = server.Shutdown(ctx)
 	if served := <-failed; !errors.Is(served, http.ErrServerClosed) {
 		err = errors.Join(err, served)
 	}
 	return err
+}
+
+// ready is a check of /readyz.
+func (r *receiver) ready(*http.Request) error {
+	if !r.listening.Load() {
+		return errors.New("ingest does not listen")
+	}
+	return nil
 }

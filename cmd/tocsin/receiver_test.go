@@ -17,12 +17,18 @@ func TestReceiverFinishesWhatItReceives(t *testing.T) {
 		<-proceed
 		w.WriteHeader(http.StatusAccepted)
 	})}
+	if err := r.ready(nil); err == nil {
+		t.Error("ready before it listens")
+	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- r.Start(ctx) }()
 	answered := make(chan int, 1)
 	go func() { answered <- post(t, "http://"+address) }()
 	<-arrived
+	if err := r.ready(nil); err != nil {
+		t.Errorf("not ready while it receives: %v", err)
+	}
 	stop()
 	close(proceed)
 	if code := <-answered; code != http.StatusAccepted {
@@ -30,6 +36,9 @@ func TestReceiverFinishesWhatItReceives(t *testing.T) {
 	}
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+	if err := r.ready(nil); err == nil {
+		t.Error("ready after it was stopped")
 	}
 }
 
