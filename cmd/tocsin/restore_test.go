@@ -10,9 +10,11 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/controllers/configuration"
@@ -93,14 +95,52 @@ func TestRestoreOpenCases(t *testing.T) {
 	}
 }
 
+// accepts lets every rule be in force.
+type accepts struct{}
+
+func (accepts) Check(context.Context, *v1alpha1.DetectionRule) (string, error) { return "", nil }
+func (accepts) Forget(types.NamespacedName)                                    {}
+
 // Events wait for the rules: one that was not checked yet would find nothing.
 func TestRestoreAwaitsRules(t *testing.T) {
 	rule := &v1alpha1.DetectionRule{ObjectMeta: metav1.ObjectMeta{Namespace: "soc", Name: "unchecked"}}
-	ctx, stop := context.WithCancel(t.Context())
-	stop()
-	err := (&restore{cases: correlate.NewIndex(), rules: &configuration.Seen{}, reader: newClient(t, rule)}).run(ctx)
-	if !errors.Is(err, context.Canceled) {
-		t.Errorf("with a rule that was not checked: got %v, want it to wait until it is told to stop", err)
+	looked := make(chan struct{})
+	reader := interceptor.NewClient(newClient(t, rule), interceptor.Funcs{
+		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+			if _, ofRules := list.(*v1alpha1.DetectionRuleList); ofRules {
+				looked <- struct{}{}
+			}
+			return c.List(ctx, list, opts...)
+		},
+	})
+	rules := &configuration.Seen{}
+	ended := make(chan error, 1)
+	go func() {
+		ended <- (&restore{cases: correlate.NewIndex(), rules: rules, reader: reader}).run(t.Context())
+	}()
+	// That it looks a second time says that the first was not enough.
+	for range 2 {
+		select {
+		case <-looked:
+		case err := <-ended:
+			t.Fatalf("did not wait for a rule that was not checked: %v", err)
+		}
+	}
+	checks := &configuration.Reconciler[*v1alpha1.DetectionRule]{
+		Client: newClient(t, rule), Checker: accepts{}, New: func() *v1alpha1.DetectionRule { return &v1alpha1.DetectionRule{} }, Seen: rules,
+	}
+	if _, err := checks.Reconcile(t.Context(), reconcile.Request{NamespacedName: client.ObjectKeyFromObject(rule)}); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		select {
+		case <-looked:
+		case err := <-ended:
+			if err != nil {
+				t.Errorf("with a rule that was checked: %v", err)
+			}
+			return
+		}
 	}
 }
 
