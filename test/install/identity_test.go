@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -160,39 +161,74 @@ func TestNobodyEntersTheOperatorsNamespace(t *testing.T) {
 	}
 }
 
-// What kubectl auth can-i --list shows for the operator.
+// What kubectl auth can-i --list shows for the operator: nowhere a wildcard, and of
+// Secrets and other identities only what a tenant handed over, by name.
 func TestOperatorsRights(t *testing.T) {
 	c := cluster(t)
+	apply(t, c.Client, kustomize(t, "samples"))
+	waitUntilAllowed(t, c, operator, authorizationv1.ResourceAttributes{Namespace: "soc", Verb: "get", Resource: "secrets", Name: "falco"})
 	asOperator := newClient(t, c, token(t, c, namespace, "tocsin"))
-	for _, ns := range []string{namespace, newNamespace(t, c)} {
-		review := &authorizationv1.SelfSubjectRulesReview{Spec: authorizationv1.SelfSubjectRulesReviewSpec{Namespace: ns}}
-		if err := asOperator.Create(t.Context(), review); err != nil {
-			t.Fatal(err)
-		}
-		if review.Status.Incomplete {
-			t.Fatalf("the review is incomplete: %s", review.Status.EvaluationError)
-		}
-		soc := false
-		for _, rule := range review.Status.ResourceRules {
-			everything := slices.Concat(rule.APIGroups, rule.Resources, rule.Verbs)
-			if strings.Contains(strings.Join(everything, " "), "*") {
-				t.Errorf("a wildcard: %v", rule)
+	tests := map[string]struct {
+		namespace string
+		want      []string
+	}{
+		"its own namespace": {namespace: namespace},
+		"a namespace":       {namespace: newNamespace(t, c)},
+		"the tenant of config/samples": {namespace: "soc", want: []string{
+			"get secrets falco kubernetes-audit alertmanager", "impersonate serviceaccounts responder",
+		}},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, handedOver(t, rulesIn(t, asOperator, tc.namespace))); diff != "" {
+				t.Errorf("handed over (-want +got):\n%s", diff)
 			}
-			if slices.Contains(rule.Resources, "secrets") || slices.Contains(rule.Verbs, "impersonate") || slices.Contains(rule.Verbs, "approve") ||
-				slices.Contains(rule.Verbs, "escalate") || slices.Contains(rule.Verbs, "bind") {
-				t.Errorf("too much: %v", rule)
-			}
-			if slices.Contains(rule.Resources, "approvals") && slices.Contains(rule.Verbs, "create") {
-				t.Errorf("it may create Approvals: %v", rule)
-			}
-			soc = soc || slices.Contains(rule.APIGroups, v1alpha1.Group)
-		}
-		if !soc {
-			t.Error("it may do nothing in soc.tocsin.dev: is its ClusterRole bound?")
-		}
+		})
 	}
 	ns := newNamespace(t, c)
 	if err := asOperator.Create(t.Context(), approval(ns, operator, "analyst")); !apierrors.IsForbidden(err) || strings.Contains(err.Error(), "ValidatingAdmissionPolicy") {
 		t.Errorf("creating an Approval: got %v, want RBAC's refusal", err)
 	}
+}
+
+// rulesIn are the rules of a user in a namespace.
+func rulesIn(t *testing.T, user client.Client, ns string) []authorizationv1.ResourceRule {
+	t.Helper()
+	review := &authorizationv1.SelfSubjectRulesReview{Spec: authorizationv1.SelfSubjectRulesReviewSpec{Namespace: ns}}
+	if err := user.Create(t.Context(), review); err != nil {
+		t.Fatal(err)
+	}
+	if review.Status.Incomplete {
+		t.Fatalf("the review is incomplete: %s", review.Status.EvaluationError)
+	}
+	ofTocsin := func(r authorizationv1.ResourceRule) bool { return slices.Contains(r.APIGroups, v1alpha1.Group) }
+	if !slices.ContainsFunc(review.Status.ResourceRules, ofTocsin) {
+		t.Error("it may do nothing in soc.tocsin.dev: is its ClusterRole bound?")
+	}
+	return review.Status.ResourceRules
+}
+
+// handedOver are the rules on Secrets and identities; none may say more than it must.
+func handedOver(t *testing.T, rules []authorizationv1.ResourceRule) []string {
+	t.Helper()
+	var handed []string
+	for _, rule := range rules {
+		everything := strings.Join(slices.Concat(rule.APIGroups, rule.Resources, rule.ResourceNames, rule.Verbs), " ")
+		if strings.Contains(everything, "*") {
+			t.Errorf("a wildcard: %v", rule)
+		}
+		for _, verb := range []string{"approve", "escalate", "bind"} {
+			if slices.Contains(rule.Verbs, verb) {
+				t.Errorf("too much: %v", rule)
+			}
+		}
+		if slices.Contains(rule.Resources, "approvals") && slices.Contains(rule.Verbs, "create") {
+			t.Errorf("it may create Approvals: %v", rule)
+		}
+		if slices.Contains(rule.Resources, "secrets") || slices.Contains(rule.Verbs, "impersonate") {
+			handed = append(handed, strings.Join(slices.Concat(rule.Verbs, rule.Resources, rule.ResourceNames), " "))
+		}
+	}
+	slices.Sort(handed)
+	return handed
 }
