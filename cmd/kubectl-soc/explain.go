@@ -6,9 +6,11 @@ import (
 
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
-	"github.com/tocsin-dev/tocsin/controllers/analyst"
+	"github.com/tocsin-dev/tocsin/internal/analyst"
 )
 
 func newExplain(c *cli) *cobra.Command {
@@ -40,9 +42,14 @@ func (c *cli) explain(cmd *cobra.Command, name string) error {
 
 // thresholds of the namespace's Analyst; nil where the caller may not read it.
 func (s *session) thresholds(ctx context.Context) (*v1alpha1.Thresholds, error) {
-	settings, err := analyst.For(ctx, s, s.namespace)
-	if apierrors.IsForbidden(err) {
+	var a v1alpha1.Analyst
+	err := s.Get(ctx, types.NamespacedName{Namespace: s.namespace, Name: analyst.DefaultName}, &a)
+	switch {
+	case apierrors.IsForbidden(err):
 		return nil, nil
+	case client.IgnoreNotFound(err) != nil:
+		return nil, plainly(err)
 	}
-	return &settings.Thresholds, plainly(err)
+	settings, _ := analyst.SettingsOf(&a) // of none, and of one that is not in force, the defaults
+	return &settings.Thresholds, nil
 }

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	engine "github.com/tocsin-dev/tocsin/internal/analyst"
 )
 
 // windows remembers the correlation window of each namespace.
@@ -26,7 +27,7 @@ func duration(d time.Duration) *metav1.Duration { return &metav1.Duration{Durati
 // analyst as the API server's defaults make it.
 func analyst(alter ...func(*v1alpha1.Analyst)) *v1alpha1.Analyst {
 	a := &v1alpha1.Analyst{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "soc", Name: DefaultName},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "soc", Name: engine.DefaultName},
 		Spec:       v1alpha1.AnalystSpec{Connector: "tool", CorrelationWindow: duration(30 * time.Minute), QuestionTimeout: duration(time.Second)},
 	}
 	for _, f := range alter {
@@ -43,31 +44,31 @@ func TestCheck(t *testing.T) {
 		wantErr     string
 		wantWindows windows
 		// wantSettings that hold where this is the Analyst of the namespace.
-		wantSettings Settings
+		wantSettings engine.Settings
 	}{
 		"in force": {
 			analyst: analyst(), wantWindows: windows{"soc": 30 * time.Minute, "other": 3 * time.Hour},
-			wantSettings: Settings{
-				Connector: "tool", Thresholds: Defaults().Thresholds, CorrelationWindow: 30 * time.Minute, QuestionTimeout: time.Second,
+			wantSettings: engine.Settings{
+				Connector: "tool", Thresholds: engine.Defaults().Thresholds, CorrelationWindow: 30 * time.Minute, QuestionTimeout: time.Second,
 			},
 		},
 		"another name": {
 			analyst:     analyst(func(a *v1alpha1.Analyst) { a.Name = "second" }),
 			wantErr:     `metadata.name: the Analyst of a namespace is the one named "default"`,
-			wantWindows: earlier, wantSettings: Defaults(),
+			wantWindows: earlier, wantSettings: engine.Defaults(),
 		},
 		"a window of nothing": {
 			analyst: analyst(func(a *v1alpha1.Analyst) { a.Spec.CorrelationWindow = duration(0) }), wantErr: "spec.correlationWindow: must be longer than 0s",
-			wantWindows: windows{"soc": Defaults().CorrelationWindow, "other": 3 * time.Hour}, wantSettings: Defaults(),
+			wantWindows: windows{"soc": engine.Defaults().CorrelationWindow, "other": 3 * time.Hour}, wantSettings: engine.Defaults(),
 		},
 		"a timeout before the question": {
 			analyst: analyst(func(a *v1alpha1.Analyst) { a.Spec.QuestionTimeout = duration(-time.Second) }), wantErr: "spec.questionTimeout: must be longer than 0s",
-			wantWindows: windows{"soc": Defaults().CorrelationWindow, "other": 3 * time.Hour}, wantSettings: Defaults(),
+			wantWindows: windows{"soc": engine.Defaults().CorrelationWindow, "other": 3 * time.Hour}, wantSettings: engine.Defaults(),
 		},
 		"thresholds of its own": {
 			analyst:     analyst(func(a *v1alpha1.Analyst) { a.Spec.Thresholds = &v1alpha1.Thresholds{Confirm: 20, Dismiss: 17} }),
 			wantWindows: windows{"soc": 30 * time.Minute, "other": 3 * time.Hour},
-			wantSettings: Settings{
+			wantSettings: engine.Settings{
 				Connector: "tool", Thresholds: v1alpha1.Thresholds{Confirm: 20, Dismiss: 17}, CorrelationWindow: 30 * time.Minute, QuestionTimeout: time.Second,
 			},
 		},
@@ -100,8 +101,8 @@ func TestForget(t *testing.T) {
 	if cases["soc"] != 2*time.Hour {
 		t.Errorf("an Analyst that was never in force took its namespace's window along: %s", cases["soc"])
 	}
-	checker.Forget(types.NamespacedName{Namespace: "soc", Name: DefaultName})
-	if cases["soc"] != Defaults().CorrelationWindow {
+	checker.Forget(types.NamespacedName{Namespace: "soc", Name: engine.DefaultName})
+	if cases["soc"] != engine.Defaults().CorrelationWindow {
 		t.Errorf("the window is %s, want the default", cases["soc"])
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
-	settings "github.com/tocsin-dev/tocsin/controllers/analyst"
 	"github.com/tocsin-dev/tocsin/internal/analyst"
 	"github.com/tocsin-dev/tocsin/internal/playbook"
 )
@@ -20,7 +19,7 @@ const (
 // inquest is an investigation under way.
 type inquest struct {
 	file     *caseFile
-	settings settings.Settings
+	settings analyst.Settings
 	alerts   []playbook.Alert
 	// worstFirst orders the alerts where not all can be looked at.
 	worstFirst []int
