@@ -11,14 +11,12 @@ import (
 	"testing"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
@@ -181,7 +179,7 @@ func grant(t *testing.T, c *env.Cluster, user, role string, allows ...authorizat
 }
 
 // TestOperationsExamples: the pod that copies the log may run in the operator's
-// namespace, and the patch makes ingest speak TLS.
+// namespace. test/install applies the kustomization.
 func TestOperationsExamples(t *testing.T) {
 	c := cluster(t)
 	var tried []string
@@ -193,42 +191,17 @@ func TestOperationsExamples(t *testing.T) {
 		if err := yaml.UnmarshalStrict([]byte(b.text), &object.Object); err != nil {
 			t.Fatal(err)
 		}
-		if object.GetKind() == "Pod" {
-			tried = append(tried, "pod")
-			strict := client.WithFieldValidation(c.Client, metav1.FieldValidationStrict)
-			if err := strict.Create(t.Context(), object, client.DryRunAll); err != nil {
-				t.Error(err)
-			}
+		tried = append(tried, object.GetKind())
+		if object.GetKind() != "Pod" {
 			continue
 		}
-		tried = append(tried, "patch")
-		overTLS(t, c, object)
+		strict := client.WithFieldValidation(c.Client, metav1.FieldValidationStrict)
+		if err := strict.Create(t.Context(), object, client.DryRunAll); err != nil {
+			t.Error(err)
+		}
 	}
-	if !slices.Equal(tried, []string{"patch", "pod"}) {
+	if !slices.Equal(tried, []string{"Kustomization", "Pod"}) {
 		t.Errorf("docs/operations.md shows %v", tried)
-	}
-}
-
-func overTLS(t *testing.T, c *env.Cluster, patch *unstructured.Unstructured) {
-	t.Helper()
-	raw, err := json.Marshal(patch.Object)
-	if err != nil {
-		t.Fatal(err)
-	}
-	patched := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: system, Name: "tocsin"}}
-	if err := c.Client.Patch(t.Context(), patched, client.RawPatch(types.StrategicMergePatchType, raw), client.DryRunAll); err != nil {
-		t.Fatal(err)
-	}
-	container := patched.Spec.Template.Spec.Containers[0]
-	want := []string{
-		"--data-dir=/var/lib/tocsin",
-		"--ingest-tls-cert-file=/etc/tocsin-ingest/tls.crt", "--ingest-tls-key-file=/etc/tocsin-ingest/tls.key",
-	}
-	if !slices.Equal(container.Args, want) {
-		t.Errorf("args %v, want %v", container.Args, want)
-	}
-	if len(container.VolumeMounts) != 2 || len(patched.Spec.Template.Spec.Volumes) != 2 {
-		t.Errorf("mounts %v of volumes %v, want the data and the certificate", container.VolumeMounts, patched.Spec.Template.Spec.Volumes)
 	}
 }
 
