@@ -55,6 +55,9 @@ func TestChartValues(t *testing.T) {
 		"no repository":           {set: "image.repository=", want: "repository"},
 		"a size that is none":     {set: "persistence.size=big", want: "size"},
 		"a selector with a list":  {set: "nodeSelector.disk={ssd}", want: "nodeSelector"},
+		"no action an hour":       {set: "maxActionsPerHour=0", want: "maxActionsPerHour"},
+		"a cap that is none":      {set: "maxActionsPerHour=many", want: "maxActionsPerHour"},
+		"an unknown ingest field": {set: "ingest.tls=true", want: "tls"},
 		"pull secrets as objects": {set: "imagePullSecrets[0].name=x", want: "imagePullSecrets"},
 	}
 	for name, tc := range tests {
@@ -71,6 +74,7 @@ func TestChartValuesReachTheDeployment(t *testing.T) {
 	objects := byIdentity(t, helmTemplate(t, namespace, "--set", strings.Join([]string{
 		"image.repository=example.com/tocsin", "image.tag=v9", "imagePullSecrets={pull}", "resources.limits.memory=2Gi",
 		"persistence.size=50Gi", "persistence.storageClassName=fast", "nodeSelector.disk=ssd", "tolerations[0].operator=Exists",
+		"ingest.tlsSecretName=tocsin-ingest", "maxActionsPerHour=1000000",
 	}, ",")))
 	pod, _, err := unstructured.NestedMap(objects["Deployment tocsin-system/tocsin"].Object, "spec", "template", "spec")
 	if err != nil {
@@ -83,13 +87,19 @@ func TestChartValuesReachTheDeployment(t *testing.T) {
 	}
 	got := []any{
 		container["image"], pod["imagePullSecrets"], container["resources"], pod["nodeSelector"], pod["tolerations"],
-		volume["storageClassName"], volume["resources"],
+		volume["storageClassName"], volume["resources"], container["args"], container["volumeMounts"].([]any)[1], pod["volumes"].([]any)[1],
 	}
 	want := []any{
 		"example.com/tocsin:v9", []any{map[string]any{"name": "pull"}},
 		map[string]any{"requests": map[string]any{"cpu": "100m", "memory": "256Mi"}, "limits": map[string]any{"memory": "2Gi"}},
 		map[string]any{"disk": "ssd"}, []any{map[string]any{"operator": "Exists"}},
 		"fast", map[string]any{"requests": map[string]any{"storage": "50Gi"}},
+		[]any{
+			"--data-dir=/var/lib/tocsin", "--ingest-tls-cert-file=/etc/tocsin-ingest/tls.crt", "--ingest-tls-key-file=/etc/tocsin-ingest/tls.key",
+			"--max-actions-per-hour=1000000",
+		},
+		map[string]any{"name": "ingest-tls", "mountPath": "/etc/tocsin-ingest", "readOnly": true},
+		map[string]any{"name": "ingest-tls", "secret": map[string]any{"secretName": "tocsin-ingest"}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
