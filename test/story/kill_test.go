@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -56,6 +57,28 @@ func TestKilled(t *testing.T) {
 	o.stop()
 	v.counted(v.kept())
 	v.audited(t, f.kills)
+}
+
+// TestKilledLeader kills an operator that is elected, as installed ones are: the next
+// receives at once, and goes on when the lease of the dead one has run out.
+func TestKilledLeader(t *testing.T) {
+	c := cluster(t)
+	o := startOperator(t, c)
+	o.kill()
+	o.flags = slices.DeleteFunc(o.flags, func(flag string) bool { return flag == "--leader-elect=false" })
+	o.start()
+	v := openShop(openTenant(t, c, o, "leader"))
+	requests := v.attack()
+	v.deliver("audit", auditToken, eventList(t, requests[0]))
+	o.kill()
+	o.start()
+	for _, r := range requests[1:] {
+		v.deliver("audit", auditToken, eventList(t, r))
+	}
+	v.deliver("falco", falcoToken, shell(t, v.namespace, "web-0", 0))
+	received := time.Now()
+	v.theCase(4, v1alpha1.TruePositive)
+	t.Logf("the case was concluded %s after all was received", time.Since(received).Round(time.Second))
 }
 
 // reportUnder sends the attack while the operator is killed now and then; between
