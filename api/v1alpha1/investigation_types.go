@@ -134,7 +134,7 @@ type QuestionStatus struct {
 	// +kubebuilder:validation:MaxLength=1024
 	Message string `json:"message,omitempty"`
 
-	// answerDigest is the hex SHA-256 of the answer, as it is in the audit log.
+	// answerDigest is the hex SHA-256 of the answer, under which the archive keeps it.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	AnswerDigest string `json:"answerDigest,omitempty"`
@@ -372,6 +372,10 @@ type InvestigationStatus struct {
 	// verdict of the analyst, or of the human who graded the case.
 	// +optional
 	Verdict Verdict `json:"verdict,omitempty"`
+
+	// analystVerdict is what the analyst concludes, also where a human's grade is the verdict.
+	// +optional
+	AnalystVerdict Verdict `json:"analystVerdict,omitempty"`
 
 	// probability, in tenths of a percent, that this is an attack.
 	// +optional

@@ -36,7 +36,7 @@ func Assemble(d Dossier) v1alpha1.InvestigationStatus {
 	s := v1alpha1.InvestigationStatus{
 		Title: Title(d.Alerts), AlertCount: int32(len(d.Alerts)), Severity: Severity(d.Alerts),
 		Entities: entitiesOf(d.Alerts), Techniques: techniquesOf(d.Alerts),
-		Verdict: c.Verdict, ProbabilityPermille: &c.ProbabilityPermille, Score: &c.Score, Prior: &c.Prior, PriorReason: c.PriorReason,
+		Verdict: c.Verdict, AnalystVerdict: c.Verdict, ProbabilityPermille: &c.ProbabilityPermille, Score: &c.Score, Prior: &c.Prior, PriorReason: c.PriorReason,
 		Evidence: c.Evidence, Questions: boundQuestions(d.Questions), Timeline: Timeline(d.Alerts), AttackPath: AttackPath(d.Alerts),
 		BlastRadius: d.Reach, Analyst: d.Analyst,
 	}

@@ -763,6 +763,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: analyst
       type:
         scalar: string
+    - name: analystVerdict
+      type:
+        namedType: com.github.tocsin-dev.tocsin.api.v1alpha1.Verdict
     - name: attackPath
       type:
         list:

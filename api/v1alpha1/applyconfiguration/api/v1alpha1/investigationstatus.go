@@ -33,6 +33,8 @@ type InvestigationStatusApplyConfiguration struct {
 	Priority *apiv1alpha1.Priority `json:"priority,omitempty"`
 	// verdict of the analyst, or of the human who graded the case.
 	Verdict *apiv1alpha1.Verdict `json:"verdict,omitempty"`
+	// analystVerdict is what the analyst concludes, also where a human's grade is the verdict.
+	AnalystVerdict *apiv1alpha1.Verdict `json:"analystVerdict,omitempty"`
 	// probability, in tenths of a percent, that this is an attack.
 	ProbabilityPermille *int32 `json:"probabilityPermille,omitempty"`
 	// score in centibans (tenths of a deciban): prior plus the weights of the evidence.
@@ -164,6 +166,14 @@ func (b *InvestigationStatusApplyConfiguration) WithPriority(value apiv1alpha1.P
 // If called multiple times, the Verdict field is set to the value of the last call.
 func (b *InvestigationStatusApplyConfiguration) WithVerdict(value apiv1alpha1.Verdict) *InvestigationStatusApplyConfiguration {
 	b.Verdict = &value
+	return b
+}
+
+// WithAnalystVerdict sets the AnalystVerdict field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the AnalystVerdict field is set to the value of the last call.
+func (b *InvestigationStatusApplyConfiguration) WithAnalystVerdict(value apiv1alpha1.Verdict) *InvestigationStatusApplyConfiguration {
+	b.AnalystVerdict = &value
 	return b
 }
 

@@ -23,7 +23,7 @@ type QuestionStatusApplyConfiguration struct {
 	State *apiv1alpha1.QuestionState `json:"state,omitempty"`
 	// message says why there is no answer.
 	Message *string `json:"message,omitempty"`
-	// answerDigest is the hex SHA-256 of the answer, as it is in the audit log.
+	// answerDigest is the hex SHA-256 of the answer, under which the archive keeps it.
 	AnswerDigest *string `json:"answerDigest,omitempty"`
 }
 
