@@ -22,6 +22,7 @@ import (
 	"github.com/tocsin-dev/tocsin/controllers/playbook"
 	"github.com/tocsin-dev/tocsin/controllers/responseaction"
 	"github.com/tocsin-dev/tocsin/internal/admission"
+	"github.com/tocsin-dev/tocsin/internal/archive"
 	"github.com/tocsin-dev/tocsin/internal/audit"
 	"github.com/tocsin-dev/tocsin/internal/correlate"
 	"github.com/tocsin-dev/tocsin/internal/detect"
@@ -40,6 +41,7 @@ type Parts struct {
 	Registry  *connectors.Registry
 	Factories connectors.Factories
 	Log       *audit.Log
+	Archive   *archive.Archive
 	Admission *admission.Prover
 	Rails     response.Rails
 	Clock     clock.WithTicker
@@ -67,7 +69,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, p Parts) error {
 		(&investigation.Reconciler{
 			Client: mgr.GetClient(), Correlator: p.Cases, Recorder: recorder, Now: p.Clock.Now,
 			Investigator: &investigation.Investigator{
-				Reader: mgr.GetClient(), Registry: p.Registry, Playbooks: books, Log: p.Log, Now: p.Clock.Now,
+				Reader: mgr.GetClient(), Registry: p.Registry, Playbooks: books, Log: p.Log, Archive: p.Archive, Now: p.Clock.Now,
 				Ready: func(ctx context.Context) error {
 					return playbooksSeen.Await(ctx, mgr.GetClient(), &v1alpha1.PlaybookList{})
 				},

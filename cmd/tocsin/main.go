@@ -33,6 +33,7 @@ import (
 	"github.com/tocsin-dev/tocsin/controllers/investigation"
 	"github.com/tocsin-dev/tocsin/internal/activity"
 	"github.com/tocsin-dev/tocsin/internal/admission"
+	"github.com/tocsin-dev/tocsin/internal/archive"
 	"github.com/tocsin-dev/tocsin/internal/audit"
 	"github.com/tocsin-dev/tocsin/internal/correlate"
 	"github.com/tocsin-dev/tocsin/internal/detect"
@@ -95,7 +96,13 @@ func run(ctx context.Context, o *options) error {
 	}
 	defer events.Close()
 
-	parts, remembered, err := assemble(mgr, config, auditLog, o)
+	records, err := archive.Open(ctx, filepath.Join(o.dataDir, "archive"), time.Now)
+	if err != nil {
+		return err
+	}
+	defer closeArchive(records)
+
+	parts, remembered, err := assemble(mgr, config, auditLog, records, o)
 	if err != nil {
 		return err
 	}
@@ -143,14 +150,14 @@ func synced(caches cache.Cache) healthz.Checker {
 }
 
 // assemble makes the parts and chooses the concrete connectors.
-func assemble(mgr ctrl.Manager, config *rest.Config, auditLog *audit.Log, o *options) (controllers.Parts, *activity.Memory, error) {
+func assemble(mgr ctrl.Manager, config *rest.Config, auditLog *audit.Log, records *archive.Archive, o *options) (controllers.Parts, *activity.Memory, error) {
 	log := ctrl.Log.WithName("detect")
 	prover, err := admission.New(mgr.GetAPIReader(), mgr.GetClient(), o.namespace)
 	if err != nil {
 		return controllers.Parts{}, nil, err
 	}
 	remembered := activity.New(activity.DefaultLimits)
-	records := investigation.Records{Reader: mgr.GetClient()}
+	declared := investigation.Records{Reader: mgr.GetClient()}
 	return controllers.Parts{
 		Sources:   ingest.NewSources(),
 		RulesSeen: &configuration.Seen{},
@@ -159,10 +166,11 @@ func assemble(mgr ctrl.Manager, config *rest.Config, auditLog *audit.Log, o *opt
 		}),
 		Cases: correlate.NewIndex(),
 		Registry: connectors.NewRegistry(func(namespace string) connectors.Asker {
-			return memory.New(namespace, remembered, records, records, time.Now)
+			return memory.New(namespace, remembered, records, declared, time.Now)
 		}),
 		Factories: connectors.Factories{v1alpha1.ConnectorKubernetes: kubernetes.Factory(config)},
 		Log:       auditLog,
+		Archive:   records,
 		Admission: prover,
 		Rails:     response.Rails{Namespace: o.namespace, Node: o.node, HourlyCap: o.actionsPerHour},
 		Clock:     clock.RealClock{},
@@ -175,12 +183,19 @@ func addIngest(mgr ctrl.Manager, parts controllers.Parts, events *stream.Stream,
 	server := &ingest.Server{Sources: parts.Sources, Known: mgr.GetClient(), Store: events, Metrics: m, Log: ctrl.Log.WithName("ingest")}
 	pipeline := &ingest.Pipeline{
 		Stream: events, Sources: mgr.GetClient(), Detector: parts.Detections, Recorder: remembered, Correlator: parts.Cases,
-		Alerts: &ingest.APIAlerts{Client: mgr.GetClient(), Reader: mgr.GetAPIReader()},
-		Events: mgr.GetEventRecorder("tocsin"), Metrics: m, Clock: parts.Clock, FlushInterval: ingest.DefaultFlushInterval,
-		Ready: (&restore{reader: mgr.GetClient(), cases: parts.Cases, rules: parts.RulesSeen}).run, Log: ctrl.Log.WithName("pipeline"),
+		Alerts:  &ingest.APIAlerts{Client: mgr.GetClient(), Reader: mgr.GetAPIReader()},
+		Archive: parts.Archive,
+		Events:  mgr.GetEventRecorder("tocsin"), Metrics: m, Clock: parts.Clock, FlushInterval: ingest.DefaultFlushInterval,
+		Ready: (&restore{reader: mgr.GetClient(), cases: parts.Cases, archive: parts.Archive, rules: parts.RulesSeen}).run, Log: ctrl.Log.WithName("pipeline"),
 	}
 	receiver := &receiver{handler: server.Handler(), options: o}
-	return errors.Join(mgr.Add(receiver), mgr.AddReadyzCheck("ingest", receiver.ready), mgr.Add(pipeline))
+	return errors.Join(mgr.Add(receiver), mgr.AddReadyzCheck("ingest", receiver.ready), mgr.Add(pipeline), mgr.Add(&pruner{archive: parts.Archive, clock: parts.Clock}))
+}
+
+func closeArchive(records *archive.Archive) {
+	if err := records.Close(); err != nil {
+		ctrl.Log.Error(err, "Cannot close the archive")
+	}
 }
 
 func closeLog(auditLog *audit.Log) {

@@ -10,15 +10,19 @@ import (
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/controllers/configuration"
+	"github.com/tocsin-dev/tocsin/internal/archive"
 	"github.com/tocsin-dev/tocsin/internal/correlate"
+	"github.com/tocsin-dev/tocsin/internal/ingest"
 )
 
 // restore brings back what lives in memory before the first event is processed:
-// open cases, and every rule that is in force.
+// open cases, and every rule that is in force. It tells the archive of every alert, in
+// case it was lost; of cases it hears when they are looked at after a start.
 type restore struct {
-	reader client.Reader
-	cases  *correlate.Index
-	rules  *configuration.Seen
+	reader  client.Reader
+	cases   *correlate.Index
+	archive ingest.Archive
+	rules   *configuration.Seen
 }
 
 func (r *restore) run(ctx context.Context) error {
@@ -47,12 +51,14 @@ func (r *restore) openCases(ctx context.Context) error {
 	if err := r.reader.List(ctx, &alerts); err != nil {
 		return err
 	}
+	fired := make([]archive.Alert, 0, len(alerts.Items))
 	for i := range alerts.Items {
 		a := &alerts.Items[i]
+		fired = append(fired, archive.Alert{Namespace: a.Namespace, Name: a.Name, Rule: a.Spec.Rule, FirstSeen: a.Spec.FirstSeen.Time})
 		name := types.NamespacedName{Namespace: a.Namespace, Name: a.Labels[v1alpha1.LabelInvestigation]}
 		if name.Name != "" && !closed[name] {
 			r.cases.Opened(name.Namespace, name.Name, a.Name, a.Spec)
 		}
 	}
-	return nil
+	return r.archive.PutAlerts(ctx, fired...)
 }

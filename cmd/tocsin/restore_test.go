@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/controllers/configuration"
+	"github.com/tocsin-dev/tocsin/internal/archive"
 	"github.com/tocsin-dev/tocsin/internal/correlate"
 )
 
@@ -61,10 +63,35 @@ func newClient(t *testing.T, objects ...client.Object) client.WithWatch {
 	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).Build()
 }
 
+// keeper is an archive that was lost.
+type keeper struct{ alerts []archive.Alert }
+
+func (k *keeper) PutAlerts(_ context.Context, alerts ...archive.Alert) error {
+	k.alerts = append(k.alerts, alerts...)
+	return nil
+}
+
+// An archive that was lost hears of every alert that there is.
+func TestRestoreArchive(t *testing.T) {
+	kept := &keeper{}
+	r := &restore{cases: correlate.NewIndex(), archive: kept, rules: &configuration.Seen{}, reader: newClient(t,
+		opened("closed", true), stored("a", "closed", about("shop/web-1", seen)), stored("b", "", about("shop/web-2", seen.Add(time.Hour))),
+	)}
+	if err := r.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := []archive.Alert{
+		{Namespace: "soc", Name: "a", Rule: "shell", FirstSeen: seen}, {Namespace: "soc", Name: "b", Rule: "shell", FirstSeen: seen.Add(time.Hour)},
+	}
+	if diff := cmp.Diff(want, kept.alerts); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // After a restart, further alerts join the cases that were open before.
 func TestRestoreOpenCases(t *testing.T) {
 	cases := correlate.NewIndex()
-	r := &restore{cases: cases, rules: &configuration.Seen{}, reader: newClient(t,
+	r := &restore{cases: cases, archive: &keeper{}, rules: &configuration.Seen{}, reader: newClient(t,
 		opened("open", false), stored("a", "open", about("shop/web-0", seen)),
 		graded("graded"), stored("e", "graded", about("shop/web-4", seen)),
 		opened("closed", true), stored("b", "closed", about("shop/web-1", seen)),
@@ -116,7 +143,7 @@ func TestRestoreAwaitsRules(t *testing.T) {
 	rules := &configuration.Seen{}
 	ended := make(chan error, 1)
 	go func() {
-		ended <- (&restore{cases: correlate.NewIndex(), rules: rules, reader: reader}).run(t.Context())
+		ended <- (&restore{cases: correlate.NewIndex(), archive: &keeper{}, rules: rules, reader: reader}).run(t.Context())
 	}()
 	// That it looks a second time says that the first was not enough.
 	for range 2 {
@@ -150,7 +177,7 @@ func TestRestoreNeedsTheAPIServer(t *testing.T) {
 			return errors.New("down")
 		},
 	})
-	err := (&restore{cases: correlate.NewIndex(), rules: &configuration.Seen{}, reader: down}).run(t.Context())
+	err := (&restore{cases: correlate.NewIndex(), archive: &keeper{}, rules: &configuration.Seen{}, reader: down}).run(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "restore open cases: down") {
 		t.Errorf("got %v", err)
 	}

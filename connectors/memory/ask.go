@@ -66,17 +66,6 @@ func novelty(_ context.Context, m *Memory, arguments map[string]any) (map[string
 	}, nil
 }
 
-func ruleHistory(ctx context.Context, m *Memory, arguments map[string]any) (map[string]any, error) {
-	h, err := m.history.RuleHistory(ctx, m.namespace, text(arguments, "rule"))
-	if err != nil {
-		return nil, fmt.Errorf("history of rule %s: %w", text(arguments, "rule"), err)
-	}
-	return map[string]any{
-		"fired": int64(h.Fired), "graded": int64(h.Graded), "lastFired": stamp(h.LastFired),
-		"truePositives": int64(h.TruePositives), "benignPositives": int64(h.BenignPositives), "falsePositives": int64(h.FalsePositives),
-	}, nil
-}
-
 func automation(ctx context.Context, m *Memory, arguments map[string]any) (map[string]any, error) {
 	declared, err := m.automation.KnownAutomation(ctx, m.namespace)
 	if err != nil {

@@ -9,13 +9,14 @@ import (
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/connectors"
 	"github.com/tocsin-dev/tocsin/internal/activity"
+	"github.com/tocsin-dev/tocsin/internal/archive"
 	"github.com/tocsin-dev/tocsin/internal/operation"
 )
 
-// History knows how a rule's earlier alerts were graded.
+// History knows how a rule's earlier cases were graded.
 type History interface {
-	// RuleHistory of a rule in a namespace; the zero value if it never fired.
-	RuleHistory(ctx context.Context, namespace, rule string) (activity.RuleHistory, error)
+	// RuleHistory of a rule in a namespace without the grade of one case; the zero value if it never fired.
+	RuleHistory(ctx context.Context, namespace, rule, except string) (archive.RuleHistory, error)
 }
 
 // Automation knows which identities are declared as automation.
@@ -35,7 +36,7 @@ type Memory struct {
 
 var _ connectors.Asker = (*Memory)(nil)
 
-// New returns the connector of a namespace. now tells the default of related-events' since.
+// New returns the connector of a namespace. now tells how old grades are, and the default of related-events' since.
 func New(namespace string, remembered *activity.Memory, history History, automation Automation, now func() time.Time) *Memory {
 	return &Memory{namespace: namespace, activity: remembered, history: history, automation: automation, now: now}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/connectors"
 	"github.com/tocsin-dev/tocsin/internal/activity"
+	"github.com/tocsin-dev/tocsin/internal/archive"
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -20,11 +21,21 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // records answers for the namespace soc alone, or errs.
 type records struct{ err error }
 
-func (r records) RuleHistory(_ context.Context, namespace, rule string) (activity.RuleHistory, error) {
+func (r records) RuleHistory(_ context.Context, namespace, rule, except string) (archive.RuleHistory, error) {
 	if namespace != "soc" || rule != "shell" {
-		return activity.RuleHistory{}, r.err
+		return archive.RuleHistory{}, r.err
 	}
-	return activity.RuleHistory{Fired: 9, Graded: 5, TruePositives: 1, BenignPositives: 3, FalsePositives: 1, LastFired: noon}, r.err
+	today := noon.Truncate(24 * time.Hour)
+	grades := []archive.Grades{
+		{Day: today.AddDate(0, 0, -180), Verdict: v1alpha1.FalsePositive, Cases: 1},
+		{Day: today.AddDate(0, 0, -90), Verdict: v1alpha1.TruePositive, Cases: 1},
+		{Day: today.AddDate(0, 0, -30), Verdict: v1alpha1.Undetermined, Cases: 7},
+		{Day: today, Verdict: v1alpha1.BenignPositive, Cases: 3},
+	}
+	if except == "own" {
+		grades = grades[:3]
+	}
+	return archive.RuleHistory{Fired: 9, LastFired: noon, Grades: grades}, r.err
 }
 
 func (r records) KnownAutomation(_ context.Context, namespace string) ([]v1alpha1.KnownAutomation, error) {
@@ -98,11 +109,24 @@ func TestAsk(t *testing.T) {
 		},
 		"history of a rule": {
 			operation: "rule-history", arguments: map[string]any{"rule": "shell"},
-			want: map[string]any{"fired": int64(9), "graded": int64(5), "truePositives": int64(1), "benignPositives": int64(3), "falsePositives": int64(1), "lastFired": "2026-03-01T12:00:00Z"},
+			want: map[string]any{
+				"fired": int64(9), "graded": int64(5), "truePositives": int64(1), "benignPositives": int64(3), "falsePositives": int64(1),
+				"effectiveGraded": 3.8, "effectiveTruePositives": 0.5, "lastFired": "2026-03-01T12:00:00Z",
+			},
+		},
+		"history of a rule without the case that asks": {
+			operation: "rule-history", arguments: map[string]any{"rule": "shell", "case": "own"},
+			want: map[string]any{
+				"fired": int64(9), "graded": int64(2), "truePositives": int64(1), "benignPositives": int64(0), "falsePositives": int64(1),
+				"effectiveGraded": 0.8, "effectiveTruePositives": 0.5, "lastFired": "2026-03-01T12:00:00Z",
+			},
 		},
 		"history of a rule that never fired": {
 			operation: "rule-history", arguments: map[string]any{"rule": "new"},
-			want: map[string]any{"fired": int64(0), "graded": int64(0), "truePositives": int64(0), "benignPositives": int64(0), "falsePositives": int64(0), "lastFired": ""},
+			want: map[string]any{
+				"fired": int64(0), "graded": int64(0), "truePositives": int64(0), "benignPositives": int64(0), "falsePositives": int64(0),
+				"effectiveGraded": 0.0, "effectiveTruePositives": 0.0, "lastFired": "",
+			},
 		},
 		"automation where it is expected": {
 			operation: "automation", arguments: map[string]any{"actor": flux, "namespace": "shop"},

@@ -68,13 +68,19 @@ var operations = operation.MustCompile(
 		Summary: "how often the rule fired in this namespace and how its cases were graded",
 		Arguments: `{
 			"type": "object", "additionalProperties": false, "required": ["rule"],
-			"properties": {"rule": {"type": "string"}}}`,
+			"properties": {
+				"rule": {"type": "string"},
+				"case": {"type": "string", "description": "that asks, such as alert.case: its own grade is left out"}
+			}}`,
 		Result: `{
 			"type": "object", "additionalProperties": false,
-			"required": ["fired", "graded", "truePositives", "benignPositives", "falsePositives", "lastFired"],
+			"required": ["fired", "graded", "truePositives", "benignPositives", "falsePositives", "effectiveGraded", "effectiveTruePositives", "lastFired"],
 			"properties": {
-				"fired": {"type": "integer"}, "graded": {"type": "integer"},
+				"fired": {"type": "integer", "description": "alerts, this one included"},
+				"graded": {"type": "integer", "description": "cases with a verdict other than Undetermined"},
 				"truePositives": {"type": "integer"}, "benignPositives": {"type": "integer"}, "falsePositives": {"type": "integer"},
+				"effectiveGraded": {"type": "number", "description": "graded, each case half as much for every 90 days since it was opened; in tenths"},
+				"effectiveTruePositives": {"type": "number", "description": "the same of truePositives"},
 				"lastFired": {"type": "string", "description": "RFC 3339, or empty"}
 			}}`,
 	},

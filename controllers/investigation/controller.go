@@ -73,7 +73,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 	}); err != nil {
 		return err
 	}
-	if err := indexRecords(ctx, indexer); err != nil {
+	if err := r.Investigator.showAgreement(ctx); err != nil {
 		return err
 	}
 	return ctrl.NewControllerManagedBy(mgr).Named("investigation").
@@ -143,6 +143,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	file.summarise(proposals)
 	file.judge(r.Now())
+	if err := r.Investigator.remember(ctx, file); err != nil {
+		return reconcile.Result{}, err
+	}
 	if err := r.write(ctx, before, file.investigation); err != nil {
 		return reconcile.Result{}, err
 	}

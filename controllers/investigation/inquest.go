@@ -1,7 +1,6 @@
 package investigation
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -149,7 +148,7 @@ func (q *inquest) states() []v1alpha1.QuestionStatus {
 		r := q.replies[a.ask.Key()]
 		state := v1alpha1.QuestionStatus{
 			ID: a.ask.ID, Ask: a.ask.Ask, Use: a.ask.Connector + "/" + a.ask.Operation, From: a.ask.From,
-			State: r.state, Message: r.message, AnswerDigest: digest(r.answer),
+			State: r.state, Message: r.message, AnswerDigest: r.digest(),
 		}
 		at := slices.IndexFunc(states, func(s v1alpha1.QuestionStatus) bool { return s.ID == state.ID })
 		switch {
@@ -162,20 +161,24 @@ func (q *inquest) states() []v1alpha1.QuestionStatus {
 	return states
 }
 
+// shownAnswers are the answers whose digests the status shows.
+func (q *inquest) shownAnswers(shown []v1alpha1.QuestionStatus) [][]byte {
+	digests := map[string]bool{}
+	for _, s := range shown {
+		digests[s.AnswerDigest] = true
+	}
+	var answers [][]byte
+	for _, r := range q.replies {
+		if r.raw != nil && digests[r.digest()] {
+			answers = append(answers, r.raw)
+		}
+	}
+	return answers
+}
+
 // rank orders how questions end: what is missing shows.
 func rank(s v1alpha1.QuestionState) int {
 	return slices.Index([]v1alpha1.QuestionState{
 		v1alpha1.QuestionEmpty, v1alpha1.QuestionAnswered, v1alpha1.QuestionTimedOut, v1alpha1.QuestionFailed,
 	}, s)
-}
-
-func digest(answer map[string]any) string {
-	if answer == nil {
-		return ""
-	}
-	raw, err := json.Marshal(answer) // sorts the keys
-	if err != nil {
-		return ""
-	}
-	return hexSum(raw)
 }

@@ -2,6 +2,7 @@ package investigation
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/connectors"
 	"github.com/tocsin-dev/tocsin/internal/playbook"
+	"github.com/tocsin-dev/tocsin/internal/redact"
 )
 
 const (
@@ -30,9 +32,19 @@ type asked struct {
 
 // reply is how a question ended.
 type reply struct {
-	state   v1alpha1.QuestionState
-	answer  map[string]any
+	state  v1alpha1.QuestionState
+	answer map[string]any
+	// raw is the answer as it is kept: JSON without secrets.
+	raw     []byte
 	message string
+}
+
+// digest of the answer as it is kept; empty without one.
+func (r reply) digest() string {
+	if r.raw == nil {
+		return ""
+	}
+	return hexSum(r.raw)
 }
 
 // questions puts every playbook's questions about every alert, in the order of the
@@ -129,7 +141,11 @@ func (i *inquirer) ask(ctx context.Context, ask playbook.Ask) reply {
 	case answer == nil:
 		return reply{state: v1alpha1.QuestionEmpty}
 	}
-	return reply{state: v1alpha1.QuestionAnswered, answer: answer}
+	raw, err := json.Marshal(redact.JSON(answer)) // sorts the keys
+	if err != nil {
+		return reply{state: v1alpha1.QuestionFailed, message: err.Error()}
+	}
+	return reply{state: v1alpha1.QuestionAnswered, answer: answer, raw: raw}
 }
 
 func (i *inquirer) call(ctx context.Context, ask playbook.Ask) (map[string]any, error) {

@@ -15,6 +15,7 @@ import (
 	"github.com/tocsin-dev/tocsin/connectors"
 	settings "github.com/tocsin-dev/tocsin/controllers/analyst"
 	"github.com/tocsin-dev/tocsin/internal/analyst"
+	"github.com/tocsin-dev/tocsin/internal/archive"
 	"github.com/tocsin-dev/tocsin/internal/audit"
 	"github.com/tocsin-dev/tocsin/internal/playbook"
 	"github.com/tocsin-dev/tocsin/internal/redact"
@@ -37,12 +38,20 @@ type Log interface {
 	Append(ctx context.Context, entry audit.Entry) (int64, error)
 }
 
+// Archive keeps what a verdict rests on, and what humans made of it.
+type Archive interface {
+	PutBlobs(ctx context.Context, bodies ...[]byte) error
+	PutCase(ctx context.Context, c archive.Case, rules []string) (regraded bool, err error)
+	Agreement(ctx context.Context) ([]archive.Agreement, error)
+}
+
 // Investigator asks the questions of a case and concludes.
 type Investigator struct {
 	Reader    client.Reader
 	Registry  *connectors.Registry
 	Playbooks Playbooks
 	Log       Log
+	Archive   Archive
 	Now       func() time.Time
 	// Ready returns once every Connector and Playbook that exists was checked: right
 	// after a start, a case would be concluded without them.
@@ -95,6 +104,9 @@ func (i *Investigator) investigate(ctx context.Context, file *caseFile) (outcome
 	if err != nil {
 		return outcome{}, err
 	}
+	if err := i.keep(ctx, q, &status); err != nil {
+		return outcome{}, err
+	}
 	if err := i.record(ctx, file, &status); err != nil {
 		return outcome{}, err
 	}
@@ -137,6 +149,15 @@ func (i *Investigator) format(ctx context.Context, a v1alpha1.Alert) (v1alpha1.A
 	var source v1alpha1.AlertSource
 	err := i.Reader.Get(ctx, types.NamespacedName{Namespace: a.Namespace, Name: a.Spec.Source}, &source)
 	return source.Spec.Format, client.IgnoreNotFound(err)
+}
+
+// keep puts what the verdict rests on under the digests that the log and the status state.
+func (i *Investigator) keep(ctx context.Context, q *inquest, status *v1alpha1.InvestigationStatus) error {
+	evidence, err := json.Marshal(status.Evidence)
+	if err != nil {
+		return err
+	}
+	return i.Archive.PutBlobs(ctx, append(q.shownAnswers(status.Questions), evidence)...)
 }
 
 // record puts the conclusion into the audit log before anybody can read it elsewhere.

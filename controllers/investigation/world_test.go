@@ -33,6 +33,7 @@ import (
 	"github.com/tocsin-dev/tocsin/connectors/memory"
 	"github.com/tocsin-dev/tocsin/controllers/investigation"
 	"github.com/tocsin-dev/tocsin/internal/activity"
+	"github.com/tocsin-dev/tocsin/internal/archive"
 	"github.com/tocsin-dev/tocsin/internal/audit"
 	"github.com/tocsin-dev/tocsin/internal/operation"
 	"github.com/tocsin-dev/tocsin/internal/playbook"
@@ -125,12 +126,8 @@ func book(t *testing.T, catalog operation.Catalog) *playbook.Playbook {
 	return compiled
 }
 
-// nothing was ever graded or declared here.
+// nothing was ever declared here.
 type nothing struct{}
-
-func (nothing) RuleHistory(context.Context, string, string) (activity.RuleHistory, error) {
-	return activity.RuleHistory{}, nil
-}
 
 func (nothing) KnownAutomation(context.Context, string) ([]v1alpha1.KnownAutomation, error) {
 	return nil, nil
@@ -144,6 +141,7 @@ type world struct {
 	tool      *tool
 	registry  *connectors.Registry
 	log       *audit.Log
+	archive   *archive.Archive
 
 	mu     sync.Mutex
 	closed []string // cases that take no further alerts
@@ -166,13 +164,14 @@ func newWorld(t *testing.T) *world {
 		}
 	})
 	w := &world{t: t, cluster: cluster, namespace: ns.Name, log: auditLog}
+	w.openArchive()
 	w.tool = &tool{verify: benign(true)}
 	w.tool.Connector = fake.New().Offer(fake.Action{Name: "isolate", Risk: v1alpha1.RiskMedium}).
 		Answer(fake.Question{Name: "look", Answer: func(map[string]any) (map[string]any, error) {
 			return map[string]any{"known": !w.tool.unknown.Load()}, nil
 		}})
 	w.registry = connectors.NewRegistry(func(namespace string) connectors.Asker {
-		return memory.New(namespace, activity.New(activity.DefaultLimits), nothing{}, nothing{}, time.Now)
+		return memory.New(namespace, activity.New(activity.DefaultLimits), w.archive, nothing{}, time.Now)
 	})
 	w.registry.Set(w.namespace, "tool", w.tool)
 	w.create(&v1alpha1.Analyst{
@@ -180,6 +179,21 @@ func newWorld(t *testing.T) *world {
 		Spec:       v1alpha1.AnalystSpec{Engine: v1alpha1.EngineBuiltIn, Connector: "tool"},
 	})
 	return w
+}
+
+// openArchive opens an empty one, in place of any that there was.
+func (w *world) openArchive() {
+	w.t.Helper()
+	opened, err := archive.Open(w.t.Context(), w.t.TempDir(), time.Now)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() {
+		if err := opened.Close(); err != nil {
+			w.t.Error(err)
+		}
+	})
+	w.archive = opened
 }
 
 // For implements investigation.Playbooks.
@@ -216,7 +230,7 @@ func (w *world) start(creations func() error) (stop func()) {
 	r := &investigation.Reconciler{
 		Client: w.guard(mgr.GetClient(), creations), Correlator: w, Recorder: events.NewFakeRecorder(1024), Now: time.Now,
 		Investigator: &investigation.Investigator{
-			Reader: mgr.GetClient(), Registry: w.registry, Playbooks: w, Log: w.log, Now: time.Now,
+			Reader: mgr.GetClient(), Registry: w.registry, Playbooks: w, Log: w.log, Archive: w.archive, Now: time.Now,
 			Ready: func(context.Context) error { return nil },
 		},
 	}
@@ -290,9 +304,14 @@ func (w *world) alert(n int, alter ...func(*v1alpha1.AlertSpec)) *v1alpha1.Alert
 // until waits until the case is as it should be.
 func (w *world) until(what string, holds func(*v1alpha1.Investigation) bool) *v1alpha1.Investigation {
 	w.t.Helper()
+	return w.untilCase(caseName, what, holds)
+}
+
+func (w *world) untilCase(name, what string, holds func(*v1alpha1.Investigation) bool) *v1alpha1.Investigation {
+	w.t.Helper()
 	c := &v1alpha1.Investigation{}
 	err := wait.PollUntilContextTimeout(w.t.Context(), 20*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) {
-		err := w.cluster.Client.Get(ctx, types.NamespacedName{Namespace: w.namespace, Name: caseName}, c)
+		err := w.cluster.Client.Get(ctx, types.NamespacedName{Namespace: w.namespace, Name: name}, c)
 		return err == nil && holds(c), client.IgnoreNotFound(err)
 	})
 	if err != nil {

@@ -7,6 +7,14 @@ import (
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 )
 
+// HalfLife in days: a graded case counts half as much when it is that old, and a
+// quarter when it is twice as old. What a rule is worth changes with the cluster
+// and with its exceptions; a quarter of a year is a few releases of both.
+const HalfLife = 90
+
+// Recency is how much a graded case counts that was opened so many days ago: 1 for today's.
+func Recency(days int) float64 { return math.Exp2(-float64(max(days, 0)) / HalfLife) }
+
 // RuleHistory is how humans graded the earlier cases of one rule.
 type RuleHistory struct {
 	Rule string
@@ -16,6 +24,9 @@ type RuleHistory struct {
 	Attacks int64
 	// Graded are all graded cases but the Undetermined ones.
 	Graded int64
+	// EffectiveAttacks and EffectiveGraded are the same, each case by its Recency. They
+	// count in tenths, as they are shown, so that a person can do the sum again.
+	EffectiveAttacks, EffectiveGraded float64
 }
 
 // pseudoCases is how many graded cases the severity's own prior is worth.
@@ -37,7 +48,8 @@ var severityPrior = map[v1alpha1.Severity]int32{
 // A rule's prior is the mean of a Beta posterior (Gelman et al., Bayesian Data
 // Analysis, 3rd ed., section 2.4): with m the probability that the severity
 // alone stands for, the prior is Beta(2m, 2(1-m)); after a attacks in n graded
-// cases the mean is (a+2m)/(n+2). Without history that is m itself. The result is
+// cases the mean is (a+2m)/(n+2). Without history that is m itself. Old cases are
+// forgotten exponentially: a and n are the sums of their Recency. The result is
 // capped like a finding, so that no history alone outweighs two strong findings.
 func Prior(rules []RuleHistory) (int32, string) {
 	if len(rules) == 0 {
@@ -61,11 +73,16 @@ func (r RuleHistory) prior() (int32, string) {
 		return base, fmt.Sprintf("no graded case of rule %s: by severity %s", quote(r.Rule, 128), r.Severity)
 	}
 	m := probability(base)
-	attacks := float64(min(max(r.Attacks, 0), r.Graded))
-	mean := (attacks + pseudoCases*m) / (float64(r.Graded) + pseudoCases)
+	graded := tenths(max(r.EffectiveGraded, 0))
+	attacks := min(tenths(max(r.EffectiveAttacks, 0)), graded)
+	mean := (attacks + pseudoCases*m) / (graded + pseudoCases)
 	centibans := int32(math.Round(100 * math.Log10(mean/(1-mean))))
-	return capped(centibans), fmt.Sprintf("%d of %d graded cases of rule %s were attacks", int64(attacks), r.Graded, quote(r.Rule, 128))
+	return capped(centibans), fmt.Sprintf(
+		"%d of %d graded cases of rule %s were attacks, recent ones count more: effective %.1f of %.1f; with severity %s as %d cases more: (%.1f + %d x %.1f %%) / (%.1f + %d)",
+		min(max(r.Attacks, 0), r.Graded), r.Graded, quote(r.Rule, 128), attacks, graded, r.Severity, pseudoCases, attacks, pseudoCases, 100*m, graded, pseudoCases)
 }
+
+func tenths(n float64) float64 { return math.Round(10*n) / 10 }
 
 // probability of log-odds in centibans: the logistic function.
 func probability(centibans int32) float64 {
@@ -79,8 +96,16 @@ func permille(centibans int32) int32 {
 
 // NewRuleHistory reads the history of a rule from an answer of the operation "rule-history".
 func NewRuleHistory(rule string, severity v1alpha1.Severity, answer map[string]any) RuleHistory {
-	return RuleHistory{
-		Rule: rule, Severity: severity, Attacks: int64(count(answer["truePositives"])),
-		Graded: int64(count(answer["truePositives"])) + int64(count(answer["benignPositives"])) + int64(count(answer["falsePositives"])),
+	r := RuleHistory{Rule: rule, Severity: severity, Attacks: int64(count(answer["truePositives"]))}
+	r.Graded = r.Attacks + int64(count(answer["benignPositives"])) + int64(count(answer["falsePositives"]))
+	r.EffectiveAttacks, r.EffectiveGraded = quantity(answer["effectiveTruePositives"]), quantity(answer["effectiveGraded"])
+	return r
+}
+
+// quantity reads a number of an answer, which need not be whole.
+func quantity(value any) float64 {
+	if n, ok := value.(float64); ok {
+		return n
 	}
+	return float64(count(value))
 }

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/internal/archive"
 	"github.com/tocsin-dev/tocsin/internal/ingest/stream"
 )
 
@@ -37,7 +38,7 @@ func (r *run) create(ctx context.Context, g group, message stream.Message) error
 	e := r.table.begin(alert, g, message)
 	r.creating++
 	go func() {
-		existing, err := r.store(ctx, alert)
+		existing, err := r.store(ctx, alert, g.raw)
 		r.created <- creation{tracked: e, existing: existing, err: err}
 	}()
 	return nil
@@ -60,8 +61,18 @@ func (r *run) alert(g group, message stream.Message) *v1alpha1.Alert {
 	return alert
 }
 
-// store runs beside the loop. An alert that exists was created before a restart.
-func (r *run) store(ctx context.Context, alert *v1alpha1.Alert) (existing *v1alpha1.Alert, err error) {
+// store runs beside the loop. The archive comes first: what an alert refers to is there,
+// and whoever investigates it finds it counted. An alert that exists was created before
+// a restart.
+func (r *run) store(ctx context.Context, alert *v1alpha1.Alert, raw []byte) (existing *v1alpha1.Alert, err error) {
+	err = r.insist(ctx, "Cannot archive an Alert", func(ctx context.Context) error {
+		return r.Archive.PutAlerts(ctx, archive.Alert{
+			Namespace: alert.Namespace, Name: alert.Name, Rule: alert.Spec.Rule, FirstSeen: alert.Spec.FirstSeen.Time, Raw: raw,
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
 	key := types.NamespacedName{Namespace: alert.Namespace, Name: alert.Name}
 	err = r.insist(ctx, "Cannot create an Alert", func(ctx context.Context) error {
 		err := r.Alerts.Create(ctx, alert.DeepCopy())

@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/internal/archive"
 	"github.com/tocsin-dev/tocsin/internal/ingest"
 	"github.com/tocsin-dev/tocsin/internal/ingest/stream"
 )
@@ -126,6 +127,35 @@ func (f *fakeAlerts) all() []*v1alpha1.Alert {
 	return slices.SortedFunc(maps.Values(f.objects), func(a, b *v1alpha1.Alert) int { return a.Spec.FirstSeen.Compare(b.Spec.FirstSeen.Time) })
 }
 
+// fakeArchive keeps what it is given, after it has failed a few times.
+type fakeArchive struct {
+	mu    sync.Mutex
+	fails int
+	kept  map[string]archive.Alert
+}
+
+func newFakeArchive() *fakeArchive { return &fakeArchive{kept: map[string]archive.Alert{}} }
+
+func (f *fakeArchive) PutAlerts(_ context.Context, alerts ...archive.Alert) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.fails > 0 {
+		f.fails--
+		return errors.New("no space left on device")
+	}
+	for _, a := range alerts {
+		f.kept[a.Namespace+"/"+a.Name] = a
+	}
+	return nil
+}
+
+func (f *fakeArchive) get(alert *v1alpha1.Alert) (archive.Alert, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	a, ok := f.kept[alert.Namespace+"/"+alert.Name]
+	return a, ok
+}
+
 // witness is a detector, recorder, correlator and events recorder that remembers.
 type witness struct {
 	mu     sync.Mutex
@@ -192,13 +222,14 @@ func source(name string, format v1alpha1.AlertFormat) *v1alpha1.AlertSource {
 type world struct {
 	dir     string
 	alerts  *fakeAlerts
+	archive *fakeArchive
 	sources client.Client
 	clock   *testclock.FakeClock
 }
 
 func newWorld(t *testing.T, sources ...client.Object) *world {
 	return &world{
-		dir: t.TempDir(), alerts: newFakeAlerts(), clock: testclock.NewFakeClock(time.Now()),
+		dir: t.TempDir(), alerts: newFakeAlerts(), archive: newFakeArchive(), clock: testclock.NewFakeClock(time.Now()),
 		sources: fake.NewClientBuilder().WithScheme(scheme(t)).WithObjects(sources...).Build(),
 	}
 }
@@ -222,7 +253,7 @@ func (w *world) lead(t *testing.T, s *stream.Stream, saw *witness, until func() 
 func (w *world) leadOn(t *testing.T, alerts ingest.Alerts, s *stream.Stream, saw *witness, until func() bool) {
 	t.Helper()
 	p := &ingest.Pipeline{
-		Stream: s, Sources: w.sources, Alerts: alerts, Detector: saw, Recorder: saw, Correlator: saw, Events: saw,
+		Stream: s, Sources: w.sources, Alerts: alerts, Archive: w.archive, Detector: saw, Recorder: saw, Correlator: saw, Events: saw,
 		Metrics: ingest.NewMetrics(prometheus.NewRegistry()), Clock: w.clock, FlushInterval: ingest.DefaultFlushInterval,
 		Log: testr.New(t),
 	}

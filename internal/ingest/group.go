@@ -9,8 +9,9 @@ import (
 // group is the events of one message that share a fingerprint. They are counted
 // together or not at all.
 type group struct {
-	// spec of the earliest event.
+	// spec of the earliest event, and that event's JSON.
 	spec   v1alpha1.AlertSpec
+	raw    []byte
 	events int64
 	last   time.Time
 	window time.Duration

@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/internal/archive"
 	"github.com/tocsin-dev/tocsin/internal/ingest/stream"
 )
 
@@ -38,6 +39,11 @@ type Correlator interface {
 	Join(namespace, name string, spec v1alpha1.AlertSpec) (investigation string)
 }
 
+// Archive keeps raw events, and counts how often rules fire.
+type Archive interface {
+	PutAlerts(ctx context.Context, alerts ...archive.Alert) error
+}
+
 // Events tells people, through Kubernetes events.
 type Events interface {
 	Eventf(regarding, related runtime.Object, eventtype, reason, action, note string, args ...any)
@@ -51,6 +57,7 @@ type Pipeline struct {
 	// Sources reads AlertSources, from a cache.
 	Sources    client.Reader
 	Alerts     Alerts
+	Archive    Archive
 	Detector   Detector
 	Recorder   Recorder
 	Correlator Correlator

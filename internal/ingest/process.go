@@ -88,7 +88,8 @@ func (r *run) effects(ctx context.Context, message stream.Message, source *v1alp
 		}
 	}
 	r.Metrics.events.Add(float64(len(batch.Events) + len(batch.Alerts)))
-	for _, g := range groups(Specs(r.Detector, message.Namespace, message.Source, message.Received, batch), d.window) {
+	for _, g := range groups(Specs(r.Detector, message.Namespace, message.Source, message.Received, &batch), d.window) {
+		g.raw = batch.Raw[g.spec.RawDigest]
 		if err := r.count(ctx, g, message); err != nil {
 			return err
 		}
@@ -97,13 +98,13 @@ func (r *run) effects(ctx context.Context, message stream.Message, source *v1alp
 }
 
 // Specs are the alerts of what a source sent: what the sender reports and what
-// detection finds, made whole.
-func Specs(detector Detector, namespace, source string, received time.Time, batch decode.Batch) []v1alpha1.AlertSpec {
+// detection finds, made whole. The batch keeps the raw events of both.
+func Specs(detector Detector, namespace, source string, received time.Time, batch *decode.Batch) []v1alpha1.AlertSpec {
 	specs := batch.Alerts
 	for _, event := range batch.Events {
 		found := detector.Detect(namespace, event.Object)
 		for _, spec := range found {
-			spec.RawDigest = decode.Digest(event.Raw)
+			spec.RawDigest = batch.Keep(event.Raw)
 			if spec.FirstSeen.IsZero() {
 				spec.FirstSeen.Time = event.At
 			}

@@ -12,7 +12,7 @@ import (
 
 // Alert is an alert as CEL sees it:
 //
-//	name, rule, title, severity, source: string; techniques: list of strings
+//	name, rule, title, severity, source, case: string; techniques: list of strings
 //	count: int; firstSeen: RFC 3339 string; attributes: map of strings
 //	entities: the first entity of each type by field name (Actor before Target
 //	  before Related), such as entities.pod == "shop/web-0"
@@ -44,6 +44,7 @@ func NewAlert(alert *v1alpha1.Alert, format v1alpha1.AlertFormat) Alert {
 	maps.Copy(entities, actors)
 	a := Alert{
 		"name": alert.Name, "rule": spec.Rule, "title": spec.Title, "severity": string(spec.Severity), "source": spec.Source,
+		"case":       alert.Labels[v1alpha1.LabelInvestigation],
 		"techniques": techniques, "count": max(alert.Status.Count, 1), "firstSeen": spec.FirstSeen.UTC().Format(time.RFC3339Nano),
 		"attributes": attributes, "entities": entities, "actors": actors, "targets": targets, "all": all,
 	}

@@ -33,7 +33,7 @@ const (
 func (s Style) sum(b *strings.Builder, status *v1alpha1.InvestigationStatus) {
 	heading := left("The sum, in dB (10 dB = ten times the odds)", sumWidth) + right("claimed", figureWidth) + right("counts", figureWidth)
 	b.WriteString(s.paint(bold, heading) + "\n")
-	s.addend(b, "prior", fmt.Sprintf("%s (%s)", status.PriorReason, percent(probability(*status.Prior))), "", decibans(*status.Prior))
+	s.addend(b, "prior", fmt.Sprintf("%s = %s", status.PriorReason, percent(probability(*status.Prior))), "", decibans(*status.Prior))
 	total := *status.Prior
 	for _, e := range status.Evidence {
 		total += e.Weight

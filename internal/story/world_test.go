@@ -73,7 +73,9 @@ func attack() *v1alpha1.Investigation {
 			Title:    "Credential access and privilege escalation by ServiceAccount shop/web",
 			Priority: v1alpha1.PriorityP1, Verdict: v1alpha1.TruePositive, Severity: v1alpha1.SeverityCritical,
 			ProbabilityPermille: ptr.To[int32](999), Score: ptr.To[int32](306), Prior: ptr.To[int32](-54),
-			PriorReason: "2 of 9 graded cases of rule “cluster-admin-bound” were attacks", AlertCount: 4, PendingApprovals: 1,
+			PriorReason: "2 of 9 graded cases of rule “cluster-admin-bound” were attacks, recent ones count more: effective 0.9 of 6.5; " +
+				"with severity Critical as 2 cases more: (0.9 + 2 x 50.0 %) / (6.5 + 2)",
+			AlertCount: 4, PendingApprovals: 1,
 			Analyst: "built-in", OpenedAt: &opened, ConcludedAt: &concluded,
 			Timeline: []v1alpha1.TimelineEntry{
 				shell,

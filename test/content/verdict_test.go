@@ -36,7 +36,7 @@ func related(denied int) fields {
 
 func history(attacks, benign int) fields {
 	return fields{"fired": 1.0, "graded": float64(attacks + benign), "truePositives": float64(attacks), "benignPositives": float64(benign),
-		"falsePositives": 0.0, "lastFired": "2026-03-01T09:02:11Z"}
+		"falsePositives": 0.0, "effectiveGraded": float64(attacks + benign), "effectiveTruePositives": float64(attacks), "lastFired": "2026-03-01T09:02:11Z"}
 }
 
 func permissions(subject string) fields {

@@ -17,6 +17,7 @@ import (
 	"github.com/tocsin-dev/tocsin/controllers/investigation"
 	"github.com/tocsin-dev/tocsin/hack/eval/scenario"
 	"github.com/tocsin-dev/tocsin/internal/activity"
+	"github.com/tocsin-dev/tocsin/internal/archive"
 	"github.com/tocsin-dev/tocsin/internal/audit"
 	"github.com/tocsin-dev/tocsin/internal/correlate"
 	"github.com/tocsin-dev/tocsin/internal/ingest"
@@ -92,7 +93,7 @@ func (c *Court) observe(remembered *activity.Memory, s *scenario.Scenario, began
 				return nil, fmt.Errorf("events[%d]: %w", i, err)
 			}
 			record(remembered, batch)
-			for _, spec := range ingest.Specs(c.detections, tenant, source, at, batch) {
+			for _, spec := range ingest.Specs(c.detections, tenant, source, at, &batch) {
 				if at, ok := known[spec.Fingerprint]; ok {
 					alerts[at].Status.Count++
 					alerts[at].Status.LastSeen = spec.FirstSeen
@@ -168,7 +169,7 @@ func (c *Court) investigator(s *scenario.Scenario, remembered *activity.Memory) 
 		books = append(books, compiled)
 	}
 	return &investigation.Investigator{
-		Reader: c.admin, Registry: registry, Playbooks: books, Log: nowhere{}, Now: time.Now,
+		Reader: c.admin, Registry: registry, Playbooks: books, Log: nowhere{}, Archive: nowhere{}, Now: time.Now,
 		Ready: func(context.Context) error { return nil },
 	}, nil
 }
@@ -178,22 +179,33 @@ type shelf []*playbook.Playbook
 
 func (s shelf) For(string) []*playbook.Playbook { return s }
 
-// nowhere stands in for the audit log: a trial leaves nothing behind.
+// nowhere stands in for the audit log and the archive: a trial leaves nothing behind.
 type nowhere struct{}
 
 func (nowhere) Append(context.Context, audit.Entry) (int64, error) { return 0, nil }
 
+func (nowhere) PutBlobs(context.Context, ...[]byte) error { return nil }
+
+func (nowhere) PutCase(context.Context, archive.Case, []string) (bool, error) { return false, nil }
+
+func (nowhere) Agreement(context.Context) ([]archive.Agreement, error) { return nil, nil }
+
 // records answers from the scenario what the operator answers from its objects.
 type records struct{ scenario *scenario.Scenario }
 
-func (r records) RuleHistory(_ context.Context, _, rule string) (activity.RuleHistory, error) {
-	var h activity.RuleHistory
+func (r records) RuleHistory(_ context.Context, _, rule, _ string) (archive.RuleHistory, error) {
+	var h archive.RuleHistory
+	today := time.Now().UTC().Truncate(24 * time.Hour)
 	for _, g := range r.scenario.Grades {
-		if g.Rule == rule {
-			h.TruePositives, h.BenignPositives, h.FalsePositives = g.TruePositives, g.BenignPositives, g.FalsePositives
-			h.Graded = g.TruePositives + g.BenignPositives + g.FalsePositives
-			h.Fired = h.Graded
+		if g.Rule != rule {
+			continue
 		}
+		h.Grades = []archive.Grades{
+			{Day: today, Verdict: v1alpha1.TruePositive, Cases: int64(g.TruePositives)},
+			{Day: today, Verdict: v1alpha1.BenignPositive, Cases: int64(g.BenignPositives)},
+			{Day: today, Verdict: v1alpha1.FalsePositive, Cases: int64(g.FalsePositives)},
+		}
+		h.Fired = int64(g.TruePositives + g.BenignPositives + g.FalsePositives)
 	}
 	return h, nil
 }

@@ -20,6 +20,8 @@ import (
 type Batch struct {
 	// Alerts have neither source nor fingerprint yet.
 	Alerts []v1alpha1.AlertSpec
+	// Raw holds the JSON of the events that alerts were made of, by its digest.
+	Raw map[string][]byte
 	// Events are raw events for detection.
 	Events []Event
 	// Failures are the parts that are neither.
@@ -78,6 +80,22 @@ func New(spec *v1alpha1.AlertSourceSpec) (Decoder, error) {
 func Digest(raw []byte) string {
 	sum := sha256.Sum256(raw)
 	return hex.EncodeToString(sum[:])
+}
+
+// Keep keeps the JSON of an event that an alert was made of, and returns its digest.
+func (b *Batch) Keep(raw []byte) string {
+	if b.Raw == nil {
+		b.Raw = map[string][]byte{}
+	}
+	digest := Digest(raw)
+	b.Raw[digest] = raw
+	return digest
+}
+
+// add takes in an alert with the event that it was made of.
+func (b *Batch) add(spec v1alpha1.AlertSpec, raw []byte) {
+	spec.RawDigest = b.Keep(raw)
+	b.Alerts = append(b.Alerts, spec)
 }
 
 func whole(body []byte, err error) Batch {

@@ -47,7 +47,7 @@ func (falco) Decode(body []byte, received time.Time) Batch {
 			batch.Failures = append(batch.Failures, Failure{Body: item, Class: ClassFormat, Err: err})
 			continue
 		}
-		batch.Alerts = append(batch.Alerts, spec)
+		batch.add(spec, item)
 	}
 	return batch
 }
@@ -64,7 +64,7 @@ func falcoAlert(raw []byte, received time.Time) (v1alpha1.AlertSpec, error) {
 	spec := v1alpha1.AlertSpec{
 		Rule: e.Rule, Title: falcoTitle(e.Output), Severity: falcoSeverity(e.Priority),
 		Techniques: tagged(e.Tags), Entities: e.entities(), Attributes: e.attributes(),
-		RawDigest: Digest(raw), FirstSeen: metav1.NewMicroTime(at),
+		FirstSeen: metav1.NewMicroTime(at),
 	}
 	Bound(&spec, received)
 	return spec, nil

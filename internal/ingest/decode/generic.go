@@ -36,8 +36,7 @@ func (m *mapping) Decode(raw []byte, received time.Time) Batch {
 			continue
 		}
 		if match {
-			spec.RawDigest = Digest(itemRaw)
-			batch.Alerts = append(batch.Alerts, spec)
+			batch.add(spec, itemRaw)
 		}
 	}
 	return batch
