@@ -48,6 +48,9 @@ const (
 	Undetermined Verdict = "Undetermined"
 )
 
+// Verdicts are all verdicts, the worst first.
+var Verdicts = []Verdict{TruePositive, BenignPositive, FalsePositive, Undetermined}
+
 // Risk is the harm that an operation can do when it is wrong.
 // +kubebuilder:validation:Enum=Low;Medium;High;Critical
 type Risk string

@@ -34,6 +34,8 @@ func (f *consent) check(c *cli) error {
 		return errors.New(`there is no terminal to ask on, so nothing was done; a script says --yes --reason "why"`)
 	case f.yes && strings.TrimSpace(f.reason) == "":
 		return errors.New(`--yes needs --reason "why": the reason goes into the audit log`)
+	case f.reason != "" && strings.TrimSpace(f.reason) == "":
+		return errors.New("--reason: must not be blank: it goes into the audit log")
 	case len([]rune(f.reason)) > maxReason:
 		return fmt.Errorf("--reason: has %d characters, at most %d are kept", len([]rune(f.reason)), maxReason)
 	}

@@ -76,7 +76,7 @@ func newRoot(c *cli) *cobra.Command {
 	c.flags.AddFlags(root.PersistentFlags())
 	root.AddCommand(
 		newPending(c), newApprove(c), newDeny(c), newUndo(c),
-		newCases(c), newCase(c), newExplain(c), newAudit(c),
+		newCases(c), newCase(c), newExplain(c), newGrade(c), newAudit(c),
 	)
 	return root
 }

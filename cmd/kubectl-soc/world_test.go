@@ -253,7 +253,7 @@ func (w *world) attack(t *testing.T, title string) *v1alpha1.Investigation {
 	must(t, w.operator.Create(t.Context(), c))
 	score, prior, permille := int32(305), int32(5), int32(999)
 	c.Status = v1alpha1.InvestigationStatus{
-		Title: title, Priority: v1alpha1.PriorityP1, Verdict: v1alpha1.TruePositive, AlertCount: 1,
+		Title: title, Priority: v1alpha1.PriorityP1, Verdict: v1alpha1.TruePositive, AnalystVerdict: v1alpha1.TruePositive, AlertCount: 1,
 		Score: &score, Prior: &prior, ProbabilityPermille: &permille, PriorReason: "by severity",
 		Evidence: []v1alpha1.Evidence{{
 			ID: "E1", Question: "universal/binding", Finding: title, Provenance: v1alpha1.ProvenanceTrusted, Claimed: 300, Weight: 300,

@@ -101,6 +101,7 @@ func (s Style) verdict(b *strings.Builder, c *v1alpha1.Investigation, thresholds
 	}
 	if g := c.Spec.Grade; g != nil {
 		say("graded %s by %s, which is the verdict: %s", g.Verdict, g.By, g.Reason)
+		say("the analyst alone concludes %s", AnalystVerdict(c))
 	} else if score := c.Status.Score; score != nil && c.Status.Verdict != "" {
 		say("with %s dB: %s", decibans(*score), c.Status.Verdict)
 	}

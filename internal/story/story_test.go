@@ -49,6 +49,15 @@ func TestCase(t *testing.T) {
 	}
 }
 
+func TestConclusion(t *testing.T) {
+	graded := attack()
+	graded.Spec.Grade = &v1alpha1.Grade{Verdict: v1alpha1.BenignPositive, By: "bob", Reason: "a drill"}
+	graded.Status.Verdict, graded.Status.AnalystVerdict = v1alpha1.BenignPositive, v1alpha1.TruePositive
+	golden(t, "conclusion", plain.Conclusion(attack()))
+	golden(t, "conclusion-graded", plain.Conclusion(graded))
+	golden(t, "explain-graded", plain.Explain(graded, nil))
+}
+
 func TestExplain(t *testing.T) {
 	thresholds := &v1alpha1.Thresholds{Confirm: 13, Dismiss: 10}
 	changed := attack()
