@@ -86,7 +86,7 @@ func (a *Archive) open(ctx context.Context) error {
 
 // source names the file, with what holds for every connection to it.
 func (a *Archive) source(pragmas ...string) string {
-	all := append([]string{"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "cache_size(-1024)"}, pragmas...)
+	all := append([]string{"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "cache_size(-1024)", "temp_store(MEMORY)"}, pragmas...)
 	file := url.URL{Scheme: "file", Path: filepath.ToSlash(a.path), RawQuery: url.Values{"_pragma": all}.Encode()}
 	return file.String()
 }
