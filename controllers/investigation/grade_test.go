@@ -143,6 +143,30 @@ func TestEvidenceIsArchived(t *testing.T) {
 	}
 }
 
+// Nothing is shown that the archive could not keep, be it a verdict or a grade; it is
+// once there is room again.
+func TestNothingIsShownThatIsNotArchived(t *testing.T) {
+	w := newWorld(t)
+	w.tool.unknown.Store(true)
+	w.full.Store(true)
+	w.create(w.alert(0))
+	w.start(nil)
+	w.eventually("a verdict to be refused", func() bool { return w.refused.Load() > 1 })
+	w.until("no verdict", func(c *v1alpha1.Investigation) bool { return c.Status.Verdict == "" })
+	w.full.Store(false)
+	c := w.concluded(1)
+
+	w.full.Store(true)
+	w.refused.Store(0)
+	w.say(c, func(s *v1alpha1.InvestigationSpec) {
+		s.Grade = &v1alpha1.Grade{Verdict: v1alpha1.FalsePositive, By: "alice", Reason: "a drill"}
+	})
+	w.eventually("the grade to be refused", func() bool { return w.refused.Load() > 1 })
+	w.until("the verdict to be the analyst's", func(c *v1alpha1.Investigation) bool { return c.Status.Verdict == v1alpha1.Undetermined })
+	w.full.Store(false)
+	w.until("the verdict to be the human's", func(c *v1alpha1.Investigation) bool { return c.Status.Verdict == v1alpha1.FalsePositive })
+}
+
 // How often analyst and humans agree counts each case once, by its latest grade.
 func TestAgreementIsAMetric(t *testing.T) {
 	w := newWorld(t)

@@ -142,6 +142,9 @@ type world struct {
 	registry  *connectors.Registry
 	log       *audit.Log
 	archive   *archive.Archive
+	// full: the archive cannot be written; refused counts the tries.
+	full    atomic.Bool
+	refused atomic.Int32
 
 	mu     sync.Mutex
 	closed []string // cases that take no further alerts
@@ -181,21 +184,6 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// openArchive opens an empty one, in place of any that there was.
-func (w *world) openArchive() {
-	w.t.Helper()
-	opened, err := archive.Open(w.t.Context(), w.t.TempDir(), time.Now)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() {
-		if err := opened.Close(); err != nil {
-			w.t.Error(err)
-		}
-	})
-	w.archive = opened
-}
-
 // For implements investigation.Playbooks.
 func (w *world) For(namespace string) []*playbook.Playbook {
 	return []*playbook.Playbook{book(w.t, w.registry.Catalog(namespace))}
@@ -230,7 +218,7 @@ func (w *world) start(creations func() error) (stop func()) {
 	r := &investigation.Reconciler{
 		Client: w.guard(mgr.GetClient(), creations), Correlator: w, Recorder: events.NewFakeRecorder(1024), Now: time.Now,
 		Investigator: &investigation.Investigator{
-			Reader: mgr.GetClient(), Registry: w.registry, Playbooks: w, Log: w.log, Archive: w.archive, Now: time.Now,
+			Reader: mgr.GetClient(), Registry: w.registry, Playbooks: w, Log: w.log, Archive: volume{w.archive, w}, Now: time.Now,
 			Ready: func(context.Context) error { return nil },
 		},
 	}
