@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	"golang.org/x/mod/sumdb/note"
+
+	"github.com/tocsin-dev/tocsin/internal/durable"
 )
 
 // Files beside the log.
@@ -55,28 +57,7 @@ func createKey(dir string) (skey, vkey string, err error) {
 	if err != nil {
 		return "", "", err
 	}
-	return skey, vkey, writeDurably(filepath.Join(dir, keyFile), []byte(skey+"\n"), 0o600)
-}
-
-// writeDurably writes a file as a whole or not at all.
-func writeDurably(path string, data []byte, mode fs.FileMode) error {
-	temporary := path + ".new"
-	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(temporary, path); err != nil {
-		return err
-	}
-	parent, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(parent.Sync(), parent.Close())
+	return skey, vkey, durable.WriteFile(filepath.Join(dir, keyFile), []byte(skey+"\n"), 0o600)
 }
 
 // publicOf derives the verifier key of a signer key, and refuses a signer key

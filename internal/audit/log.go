@@ -17,6 +17,8 @@ import (
 
 	"github.com/transparency-dev/tessera"
 	"golang.org/x/mod/sumdb/note"
+
+	"github.com/tocsin-dev/tocsin/internal/durable"
 )
 
 // ErrClosed is returned for entries that come after Close.
@@ -64,7 +66,7 @@ func open(ctx context.Context, dir string) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := writeDurably(filepath.Join(dir, publicFile), []byte(vkey+"\n"), 0o644); err != nil {
+	if err := durable.WriteFile(filepath.Join(dir, publicFile), []byte(vkey+"\n"), 0o644); err != nil {
 		return nil, err
 	}
 	signer, err := note.NewSigner(skey)
