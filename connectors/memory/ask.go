@@ -19,11 +19,15 @@ const (
 type ask func(ctx context.Context, m *Memory, arguments map[string]any) (map[string]any, error)
 
 var asks = map[string]ask{
-	"related-events": relatedEvents,
-	"novelty":        novelty,
-	"rule-history":   ruleHistory,
-	"automation":     automation,
-	"rollout":        rollout,
+	"related-events":      relatedEvents,
+	"novelty":             novelty,
+	"process-novelty":     processNovelty,
+	"destination-novelty": destinationNovelty,
+	"image-novelty":       imageNovelty,
+	"rate":                rate,
+	"rule-history":        ruleHistory,
+	"automation":          automation,
+	"rollout":             rollout,
 }
 
 func relatedEvents(_ context.Context, m *Memory, arguments map[string]any) (map[string]any, error) {
@@ -58,11 +62,90 @@ func novelty(_ context.Context, m *Memory, arguments map[string]any) (map[string
 		return nil, err
 	}
 	n := m.activity.Novelty(m.namespace, text(arguments, "actor"), text(arguments, "verb"), text(arguments, "resource"), text(arguments, "namespace"), before)
+	answer := familiarity(n.Familiarity, before)
+	answer["actorSeenBefore"], answer["actorFirstSeen"] = n.ActorSeenBefore, stamp(n.ActorFirstSeen)
+	answer["addressKnown"] = n.AddressKnown
+	return answer, nil
+}
+
+func familiarity(f activity.Familiarity, before time.Time) map[string]any {
 	return map[string]any{
-		"seenBefore": n.SeenBefore, "count": int64(n.Count), "hours": int64(n.Hours), "firstSeen": stamp(n.FirstSeen),
-		"baselineHours":   n.BaselineAge.Hours(),
-		"actorSeenBefore": n.ActorSeenBefore, "actorFirstSeen": stamp(n.ActorFirstSeen),
-		"addressKnown": n.AddressKnown,
+		"seenBefore": f.SeenBefore, "count": int64(f.Count), "hours": int64(f.Hours), "firstSeen": stamp(f.FirstSeen),
+		"knownHours": known(f, before), "baselineHours": f.BaselineAge.Hours(), "crowded": f.Crowded,
+	}
+}
+
+// known is for how many hours something was known before a moment.
+func known(f activity.Familiarity, before time.Time) float64 {
+	if !f.SeenBefore {
+		return 0
+	}
+	return before.Sub(f.FirstSeen).Hours()
+}
+
+func processNovelty(_ context.Context, m *Memory, arguments map[string]any) (map[string]any, error) {
+	before, err := moment(arguments, "before")
+	if err != nil {
+		return nil, err
+	}
+	found, ok := m.activity.Process(m.namespace, subject(arguments), text(arguments, "process"), before)
+	return workloadAnswer(found, ok, before), nil
+}
+
+func destinationNovelty(_ context.Context, m *Memory, arguments map[string]any) (map[string]any, error) {
+	before, err := moment(arguments, "before")
+	if err != nil {
+		return nil, err
+	}
+	found, ok := m.activity.Destination(m.namespace, subject(arguments), text(arguments, "destination"), before)
+	answer := workloadAnswer(found, ok, before)
+	if answer != nil {
+		answer["outside"] = found.Outside
+	}
+	return answer, nil
+}
+
+func subject(arguments map[string]any) activity.Subject {
+	return activity.Subject{Pod: text(arguments, "pod"), Workload: text(arguments, "workload")}
+}
+
+// workloadAnswer is none where memory knows nothing of the kind.
+func workloadAnswer(found activity.OfWorkload, ok bool, before time.Time) map[string]any {
+	if !ok {
+		return nil
+	}
+	answer := familiarity(found.Familiarity, before)
+	answer["workload"], answer["guessed"], answer["workloadSeenBefore"] = found.Workload, found.Guessed, found.WorkloadSeenBefore
+	return answer
+}
+
+func imageNovelty(_ context.Context, m *Memory, arguments map[string]any) (map[string]any, error) {
+	before, err := moment(arguments, "before")
+	if err != nil {
+		return nil, err
+	}
+	found, ok := m.activity.Image(m.namespace, text(arguments, "namespace"), text(arguments, "image"), before)
+	if !ok {
+		return nil, nil
+	}
+	answer := familiarity(found.Familiarity, before)
+	answer["image"], answer["registry"] = found.Repository, found.RegistryName
+	answer["registrySeenBefore"], answer["registryKnownHours"] = found.Registry.SeenBefore, known(found.Registry, before)
+	return answer, nil
+}
+
+func rate(_ context.Context, m *Memory, arguments map[string]any) (map[string]any, error) {
+	at, err := moment(arguments, "at")
+	if err != nil {
+		return nil, err
+	}
+	r, ok := m.activity.Rate(m.namespace, text(arguments, "actor"), at)
+	if !ok {
+		return nil, nil
+	}
+	return map[string]any{
+		"requests": int64(r.Requests), "denied": int64(r.Denied),
+		"usual": r.Usual, "peak": r.Peak, "peakDenied": r.PeakDenied, "spans": r.Spans,
 	}, nil
 }
 

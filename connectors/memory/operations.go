@@ -1,9 +1,75 @@
 package memory
 
 import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/internal/operation"
 )
+
+// familiar are the fields that tell how familiar a name is: of processes, destinations
+// and images. None may lower suspicion. Whoever is reported chose the names, senders of
+// alerts wrote them, and what is usual of a name is easily had by taking that name.
+var familiar = map[string]string{
+	"seenBefore":    `{"type": "boolean"}`,
+	"count":         `{"type": "integer", "description": "how often, in the hours before that of the time asked for"}`,
+	"hours":         `{"type": "integer", "description": "in how many different hours"}`,
+	"firstSeen":     `{"type": "string", "description": "RFC 3339, or empty"}`,
+	"knownHours":    `{"type": "number", "description": "how long before the time it was first seen; 0 if it was not"}`,
+	"baselineHours": `{"type": "number", "description": "how far memory reaches back"}`,
+	"crowded":       `{"type": "boolean", "description": "so much was seen that what was seen in one hour only may be forgotten"}`,
+}
+
+// ofWorkload are those of processes and destinations, which are known of workloads.
+var ofWorkload = with(familiar, map[string]string{
+	"workload":           `{"type": "string", "description": "namespace/name"}`,
+	"guessed":            `{"type": "boolean", "description": "the workload is guessed from the name of the pod"}`,
+	"workloadSeenBefore": `{"type": "boolean", "description": "any such name was seen of the workload before"}`,
+})
+
+var ofDestination = with(ofWorkload, map[string]string{
+	"outside": `{"type": "boolean", "description": "beyond the cluster and private networks"}`,
+})
+
+var ofImage = with(familiar, map[string]string{
+	"image":              `{"type": "string", "description": "without tag and digest"}`,
+	"registry":           `{"type": "string"}`,
+	"registrySeenBefore": `{"type": "boolean"}`,
+	"registryKnownHours": `{"type": "number", "description": "how long before the time anything of the registry was first seen; 0 if nothing was"}`,
+})
+
+func with(fields, more map[string]string) map[string]string {
+	all := maps.Clone(fields)
+	maps.Copy(all, more)
+	return all
+}
+
+func names(fields map[string]string) []string { return slices.Sorted(maps.Keys(fields)) }
+
+// object is the schema of an object that has these fields, all of them.
+func object(fields map[string]string) string {
+	var properties []string
+	for _, name := range names(fields) {
+		properties = append(properties, fmt.Sprintf("%q: %s", name, fields[name]))
+	}
+	required := `"` + strings.Join(names(fields), `", "`) + `"`
+	return fmt.Sprintf(`{"type": "object", "additionalProperties": false, "required": [%s], "properties": {%s}}`, required, strings.Join(properties, ", "))
+}
+
+// aboutWorkload is the schema of the arguments of a question about something in a workload.
+func aboutWorkload(name, description string) string {
+	return fmt.Sprintf(`{
+			"type": "object", "additionalProperties": false, "required": [%[1]q, "before"],
+			"properties": {
+				%[1]q: {"type": "string", "description": %[2]q},
+				"workload": {"type": "string", "description": "Kind/namespace/name"},
+				"pod": {"type": "string", "description": "namespace/name; used where there is no workload"},
+				"before": {"type": "string", "description": "time of the alert, RFC 3339"}
+			}}`, name, description)
+}
 
 // operations. What is counted, timed and compared here comes from the API server's
 // audit log, from Tocsin's own objects or from the Analyst. Names that an actor
@@ -51,16 +117,61 @@ var operations = operation.MustCompile(
 			}}`,
 		Result: `{
 			"type": "object", "additionalProperties": false,
-			"required": ["seenBefore", "count", "hours", "firstSeen", "baselineHours", "actorSeenBefore", "actorFirstSeen", "addressKnown"],
+			"required": ["seenBefore", "count", "hours", "firstSeen", "knownHours", "baselineHours", "crowded", "actorSeenBefore", "actorFirstSeen", "addressKnown"],
 			"properties": {
 				"seenBefore": {"type": "boolean"},
 				"count": {"type": "integer", "description": "how often, in the hours before that of the time asked for"},
 				"hours": {"type": "integer", "description": "in how many different hours"},
 				"firstSeen": {"type": "string", "description": "RFC 3339, or empty"},
+				"knownHours": {"type": "number", "description": "how long before the time it was first seen; 0 if it was not"},
 				"baselineHours": {"type": "number", "description": "how far memory reaches back"},
+				"crowded": {"type": "boolean", "description": "so much was seen that what was seen in one hour only may be forgotten"},
 				"actorSeenBefore": {"type": "boolean", "description": "whether the actor did anything before"},
 				"actorFirstSeen": {"type": "string", "description": "RFC 3339, or empty"},
 				"addressKnown": {"type": "boolean", "description": "whether the actor had come from the same address before"}
+			}}`,
+	},
+	operation.Operation{
+		Name: "process-novelty", Mode: v1alpha1.OperationRead,
+		Summary:   "whether an alert named the process in the workload before a time",
+		Arguments: aboutWorkload("process", "as the alert names it"), Result: object(ofWorkload), Untrusted: names(ofWorkload),
+	},
+	operation.Operation{
+		Name: "destination-novelty", Mode: v1alpha1.OperationRead,
+		Summary:   "whether an alert named the address or domain in the workload before a time",
+		Arguments: aboutWorkload("destination", "an IP address or a domain"), Result: object(ofDestination), Untrusted: names(ofDestination),
+	},
+	operation.Operation{
+		Name: "image-novelty", Mode: v1alpha1.OperationRead,
+		Summary: "whether the namespace used the image, and its registry, before a time: in alerts, pods and workloads",
+		Arguments: `{
+			"type": "object", "additionalProperties": false, "required": ["image", "namespace", "before"],
+			"properties": {
+				"image": {"type": "string", "description": "tag and digest do not matter"},
+				"namespace": {"type": "string", "description": "of the pod"},
+				"before": {"type": "string", "description": "time of the alert, RFC 3339"}
+			}}`,
+		Result: object(ofImage), Untrusted: names(ofImage),
+	},
+	operation.Operation{
+		Name: "rate", Mode: v1alpha1.OperationRead,
+		Summary: "how many requests the actor made within five minutes since a time, and usually makes",
+		Arguments: `{
+			"type": "object", "additionalProperties": false, "required": ["actor", "at"],
+			"properties": {
+				"actor": {"type": "string", "description": "username, such as system:serviceaccount:shop:web"},
+				"at": {"type": "string", "description": "time of the alert, RFC 3339"}
+			}}`,
+		Result: `{
+			"type": "object", "additionalProperties": false,
+			"required": ["requests", "denied", "usual", "peak", "peakDenied", "spans"],
+			"properties": {
+				"requests": {"type": "integer", "description": "in the busiest five minutes from those before the time on"},
+				"denied": {"type": "integer", "description": "the same of requests refused with 401 or 403"},
+				"usual": {"type": "number", "description": "requests in five minutes in which the actor was active, before"},
+				"peak": {"type": "number", "description": "the most; what is long ago counts less"},
+				"peakDenied": {"type": "number", "description": "the most refused; what is long ago counts less"},
+				"spans": {"type": "number", "description": "on how many active spans of five minutes the comparison rests"}
 			}}`,
 	},
 	operation.Operation{

@@ -13,9 +13,9 @@ const (
 	maxSessions  = 16
 )
 
-// actor is what is remembered of a user, beside its events.
+// actor is what is remembered of a user, beside its events and when it was active.
 type actor struct {
-	first, last time.Time
+	rate rate
 	// addresses that it connected from, the latest last.
 	addresses []address
 	// changes of workloads that the API server accepted, the latest last.
@@ -33,8 +33,6 @@ type change struct {
 	at                  time.Time
 	namespace, workload string
 }
-
-func newActor() *actor { return &actor{} }
 
 // isEndOf says whether the event ends a session or watch whose beginning was counted.
 func (a *actor) isEndOf(e auditevent.Event) bool {
@@ -54,12 +52,6 @@ func (a *actor) isEndOf(e auditevent.Event) bool {
 }
 
 func (a *actor) saw(e auditevent.Event, at time.Time) {
-	if a.first.IsZero() || at.Before(a.first) {
-		a.first = at
-	}
-	if at.After(a.last) {
-		a.last = at
-	}
 	if e.Address != "" {
 		a.cameFrom(e.Address, at)
 	}

@@ -1,6 +1,7 @@
 // Package activity remembers who did what: recent events by entity, how often an
-// actor did something before and from where. It is memory only, bounded in every
-// direction, and each event costs the same however much is remembered.
+// actor did something before, how fast and from where, what workloads run and talk to,
+// and which images a namespace uses. It is bounded in every direction, and each event
+// costs the same however much is remembered.
 package activity
 
 import (
@@ -13,16 +14,22 @@ import (
 	"github.com/tocsin-dev/tocsin/internal/auditevent"
 )
 
-// Limits bound what is remembered of each namespace. What was not touched for longest is forgotten first.
+// Limits bound what is remembered of each namespace.
 type Limits struct {
-	// Events in all, and PerEntity.
-	Events, PerEntity int
-	// Entities, Actors and Baselines (actor, verb, resource, namespace).
-	Entities, Actors, Baselines int
+	// Events in all, and PerEntity. Of Entities, and of Owners of pods, those go first
+	// that were not touched for longest.
+	Events, PerEntity, Entities, Owners int
+	// Actors, and the baselines: Deeds (actor; verb, resource, namespace), Processes and
+	// Destinations (of a workload) and Images (of a namespace, their registries
+	// included). What is usual is kept longest.
+	Actors, Deeds, Processes, Destinations, Images int
 }
 
-// DefaultLimits need some 40 MB for a busy namespace.
-var DefaultLimits = Limits{Events: 32768, PerEntity: 64, Entities: 16384, Actors: 8192, Baselines: 65536}
+// DefaultLimits need some 60 MB for a namespace in which all is full.
+var DefaultLimits = Limits{
+	Events: 32768, PerEntity: 64, Entities: 16384, Owners: 8192,
+	Actors: 8192, Deeds: 65536, Processes: 8192, Destinations: 8192, Images: 8192,
+}
 
 // Memory of all namespaces. It is safe for concurrent use. It has no clock: every
 // time comes from the events or from who asks, so that reading a stream again
@@ -32,6 +39,8 @@ type Memory struct {
 
 	mu      sync.Mutex
 	tenants map[string]*tenant
+	// at is where in the stream the events come from, restored what the restored snapshot covers.
+	at, restored place
 }
 
 // New returns an empty memory. Every limit must be positive.
@@ -39,23 +48,40 @@ func New(limits Limits) *Memory {
 	return &Memory{limits: limits, tenants: map[string]*tenant{}}
 }
 
+// Reached tells, before the events of a message, which message of which stream they
+// come from. So Restore knows which events are part of the snapshot.
+func (m *Memory) Reached(stream string, sequence uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.at = place{Stream: stream, Sequence: sequence}
+}
+
 // Record remembers a raw audit event that arrived in a namespace. at is when it
 // happened. Unanswered requests and dry runs are not remembered.
 func (m *Memory) Record(namespace string, raw map[string]any, at time.Time) {
 	e := auditevent.Read(raw)
-	if !e.Answered() || e.DryRun || e.User.Name == "" {
-		return
-	}
+	made := auditevent.ReadMade(raw, e)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.tenant(namespace).record(e, at)
+	again := m.next()
+	if e.Answered() && !e.DryRun && e.User.Name != "" {
+		m.tenant(namespace).record(e, made, at, again)
+	}
 }
 
-// RecordAlert remembers an alert of a namespace under each of its entities.
+// RecordAlert remembers an alert of a namespace under each of its entities, and what it
+// names beside a pod or workload.
 func (m *Memory) RecordAlert(namespace string, spec v1alpha1.AlertSpec) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.tenant(namespace).recordAlert(spec)
+	again := m.next()
+	m.tenant(namespace).recordAlert(spec, again)
+}
+
+// next counts the events of a message, and says whether the baselines have this one already.
+func (m *Memory) next() (again bool) {
+	m.at.Events++
+	return m.restored.covers(m.at)
 }
 
 // tenant is made on first use.
@@ -70,19 +96,22 @@ func (m *Memory) tenant(namespace string) *tenant {
 
 // tenant is what is remembered of one namespace.
 type tenant struct {
-	limits    Limits
-	events    *log
-	entities  *simplelru.LRU[string, *positions]
-	actors    *simplelru.LRU[string, *actor]
-	baselines *simplelru.LRU[deed, *history]
-	since     time.Time
+	limits   Limits
+	events   *log
+	entities *simplelru.LRU[string, *positions]
+	// controllers of pods, by what made them known: see workload.go.
+	controllers *simplelru.LRU[string, string]
+
+	actors, deeds, processes, destinations, images *table
 }
 
 func newTenant(l Limits) *tenant {
+	baseline := func(limit int) *table { return newTable(limit, limit/shares) }
 	return &tenant{
 		limits: l, events: newLog(l.Events),
-		entities: newLRU[string, *positions](l.Entities), actors: newLRU[string, *actor](l.Actors),
-		baselines: newLRU[deed, *history](l.Baselines),
+		entities: newLRU[string, *positions](l.Entities), controllers: newLRU[string, string](l.Owners),
+		actors: newTable(l.Actors, l.Actors), deeds: baseline(l.Deeds),
+		processes: baseline(l.Processes), destinations: baseline(l.Destinations), images: baseline(l.Images),
 	}
 }
 
@@ -95,23 +124,45 @@ func newLRU[K comparable, V any](size int) *simplelru.LRU[K, V] {
 	return l
 }
 
-func (t *tenant) record(e auditevent.Event, at time.Time) {
-	if t.since.IsZero() || at.Before(t.since) {
-		t.since = at
-	}
-	who := remembered(t.actors, e.Actor(), newActor)
-	if who.isEndOf(e) {
+// record remembers an event. What is there again is in the baselines already, and
+// only in what no snapshot holds.
+func (t *tenant) record(e auditevent.Event, made auditevent.Made, at time.Time, again bool) {
+	who := t.actor(e.Actor())
+	if who.actor.isEndOf(e) {
 		return
 	}
-	who.saw(e, at)
-	if !e.Refused() {
-		remembered(t.baselines, deedOf(e), newHistory).saw(at)
-	}
+	who.actor.saw(e, at)
+	t.learnController(e, made)
 	t.keep(briefOf(e, at), e.Entities())
+	if again {
+		return
+	}
+	t.actors.saw(who, at)
+	who.actor.rate.saw(at, denied(e.Code))
+	t.deeds.began(at)
+	if e.Refused() {
+		return
+	}
+	t.deeds.seen(bounded(e.Actor()), deedOf(e.Verb, e.Object.Path(), e.Object.Namespace), at)
+	for _, image := range made.Images {
+		t.sawImage(e.Object.Namespace, image, at)
+	}
 }
 
-func (t *tenant) recordAlert(spec v1alpha1.AlertSpec) {
+func (t *tenant) recordAlert(spec v1alpha1.AlertSpec, again bool) {
 	t.keep(Brief{At: spec.FirstSeen.Time, Rule: spec.Rule}, spec.Entities)
+	if !again {
+		t.sawNames(spec.Entities, spec.FirstSeen.Time)
+	}
+}
+
+// actor has all actors in one table, as if they had one owner.
+func (t *tenant) actor(name string) *habit {
+	h := t.actors.habit("", bounded(name))
+	if h.actor == nil {
+		h.actor = &actor{}
+	}
+	return h
 }
 
 func (t *tenant) keep(b Brief, entities []v1alpha1.Entity) {
@@ -129,3 +180,6 @@ func remembered[K comparable, V any](l *simplelru.LRU[K, V], key K, make func() 
 	l.Add(key, v)
 	return v
 }
+
+// denied requests were refused for who made them.
+func denied(code int) bool { return code == 401 || code == 403 }

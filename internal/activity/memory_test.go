@@ -88,7 +88,7 @@ func TestRelated(t *testing.T) {
 }
 
 func TestMemoryIsBounded(t *testing.T) {
-	limits := Limits{Events: 100, PerEntity: 10, Entities: 20, Actors: 20, Baselines: 20}
+	limits := Limits{Events: 100, PerEntity: 10, Entities: 20, Owners: 20, Actors: 20, Deeds: 20, Processes: 20, Destinations: 20, Images: 20}
 	m := New(limits)
 	for i := range 5000 {
 		at := noon.Add(time.Duration(i) * time.Second)
@@ -96,9 +96,18 @@ func TestMemoryIsBounded(t *testing.T) {
 		m.Record("soc", event("create", "deployments", "shop", fmt.Sprintf("d-%d", i), set("user", user), from(fmt.Sprintf("10.0.%d.%d", i/250, i%250)),
 			set("stage", "ResponseStarted"), set("auditID", fmt.Sprint(i))), at)
 		m.Record("soc", event("get", "pods", "shop", "p", from(fmt.Sprintf("10.0.%d.%d", i/250, i%250))), at)
+		m.Record("soc", podOf(fmt.Sprintf("w-%d", i), fmt.Sprintf("registry-%d.example/image:1", i)), at)
+		m.RecordAlert("soc", runs(fmt.Sprintf("shop/p-%d-x", i), fmt.Sprintf("/bin/%d", i), fmt.Sprintf("d-%d.example", i), at))
 	}
 	tenant := m.tenants["soc"]
-	got := Limits{Events: len(tenant.events.ring), Entities: tenant.entities.Len(), Actors: tenant.actors.Len(), Baselines: tenant.baselines.Len(), PerEntity: 10}
+	got := Limits{
+		Events: len(tenant.events.ring), Entities: tenant.entities.Len(), Owners: tenant.controllers.Len(), PerEntity: 10,
+		Actors: size(t, tenant.actors), Deeds: size(t, tenant.deeds), Processes: size(t, tenant.processes),
+		Destinations: size(t, tenant.destinations), Images: 20,
+	}
+	if images := size(t, tenant.images); images > 20 {
+		t.Errorf("%d images", images)
+	}
 	if diff := cmp.Diff(limits, got); diff != "" {
 		t.Errorf("sizes (-want +got):\n%s", diff)
 	}
@@ -107,9 +116,8 @@ func TestMemoryIsBounded(t *testing.T) {
 			t.Errorf("%s has %d events", key, len(p.latest))
 		}
 	}
-	who, _ := tenant.actors.Peek(web)
-	if len(who.addresses) > maxAddresses {
-		t.Errorf("%d addresses", len(who.addresses))
+	if who := tenant.known(web); len(who.actor.addresses) > maxAddresses {
+		t.Errorf("%d addresses", len(who.actor.addresses))
 	}
 	if s := m.Related("soc", []string{"ServiceAccount:shop/web"}, noon); s.Count != 10 || s.Events[0].At != noon.Add(4999*time.Second) {
 		t.Errorf("%d events, the newest at %s", s.Count, s.Events[0].At)
@@ -117,7 +125,9 @@ func TestMemoryIsBounded(t *testing.T) {
 }
 
 func TestOverwrittenEventsAreForgotten(t *testing.T) {
-	m := New(Limits{Events: 4, PerEntity: 10, Entities: 10, Actors: 10, Baselines: 10})
+	limits := DefaultLimits
+	limits.Events = 4
+	m := New(limits)
 	m.Record("soc", event("get", "pods", "shop", "first"), noon)
 	for range 4 {
 		m.Record("soc", event("get", "pods", "shop", "later"), noon)
@@ -145,31 +155,27 @@ func TestNovelty(t *testing.T) {
 		},
 		"a known actor does something new": {
 			records: []record{{other, noon.Add(-48 * time.Hour)}, {list(), noon}},
-			want: Novelty{BaselineAge: 48 * time.Hour, ActorSeenBefore: true, ActorFirstSeen: noon.Add(-48 * time.Hour),
-				AddressKnown: true},
+			want:    Novelty{Familiarity: Familiarity{BaselineAge: 48 * time.Hour}, ActorSeenBefore: true, ActorFirstSeen: noon.Add(-48 * time.Hour), AddressKnown: true},
 		},
 		"routine in three hours": {
 			records: []record{{list(), noon.Add(-3 * time.Hour)}, {list(), noon.Add(-2 * time.Hour)}, {list(), noon.Add(-2 * time.Hour)}, {list(), noon.Add(-time.Hour)}, {list(), noon}, {list(), noon}},
-			want: Novelty{SeenBefore: true, FirstSeen: noon.Add(-3 * time.Hour), Count: 4, Hours: 3, BaselineAge: 3 * time.Hour,
-				ActorSeenBefore: true, ActorFirstSeen: noon.Add(-3 * time.Hour), AddressKnown: true},
+			want:    Novelty{Familiarity: Familiarity{SeenBefore: true, FirstSeen: noon.Add(-3 * time.Hour), Count: 4, Hours: 3, BaselineAge: 3 * time.Hour}, ActorSeenBefore: true, ActorFirstSeen: noon.Add(-3 * time.Hour), AddressKnown: true},
 		},
 		"refused before is not done before": {
 			records: []record{{list(code(403)), noon.Add(-time.Hour)}, {list(), noon}},
-			want:    Novelty{BaselineAge: time.Hour, ActorSeenBefore: true, ActorFirstSeen: noon.Add(-time.Hour), AddressKnown: true},
+			want:    Novelty{Familiarity: Familiarity{BaselineAge: time.Hour}, ActorSeenBefore: true, ActorFirstSeen: noon.Add(-time.Hour), AddressKnown: true},
 		},
 		"a new address": {
 			records: []record{{list(), noon.Add(-time.Hour)}, {list(from("203.0.113.5")), noon}},
-			want: Novelty{SeenBefore: true, FirstSeen: noon.Add(-time.Hour), Count: 1, Hours: 1, BaselineAge: time.Hour,
-				ActorSeenBefore: true, ActorFirstSeen: noon.Add(-time.Hour)},
+			want:    Novelty{Familiarity: Familiarity{SeenBefore: true, FirstSeen: noon.Add(-time.Hour), Count: 1, Hours: 1, BaselineAge: time.Hour}, ActorSeenBefore: true, ActorFirstSeen: noon.Add(-time.Hour)},
 		},
 		"an address that is only claimed": {
 			records: []record{{list(), noon.Add(-time.Hour)}, {list(set("sourceIPs", []any{"203.0.113.5", "10.0.0.1"})), noon}},
-			want: Novelty{SeenBefore: true, FirstSeen: noon.Add(-time.Hour), Count: 1, Hours: 1, BaselineAge: time.Hour,
-				ActorSeenBefore: true, ActorFirstSeen: noon.Add(-time.Hour), AddressKnown: true},
+			want:    Novelty{Familiarity: Familiarity{SeenBefore: true, FirstSeen: noon.Add(-time.Hour), Count: 1, Hours: 1, BaselineAge: time.Hour}, ActorSeenBefore: true, ActorFirstSeen: noon.Add(-time.Hour), AddressKnown: true},
 		},
 		"another namespace is another deed": {
 			records: []record{{event("list", "secrets", "shop", ""), noon.Add(-time.Hour)}, {list(), noon}},
-			want:    Novelty{BaselineAge: time.Hour, ActorSeenBefore: true, ActorFirstSeen: noon.Add(-time.Hour), AddressKnown: true},
+			want:    Novelty{Familiarity: Familiarity{BaselineAge: time.Hour}, ActorSeenBefore: true, ActorFirstSeen: noon.Add(-time.Hour), AddressKnown: true},
 		},
 	}
 	for name, test := range tests {
@@ -186,7 +192,7 @@ func TestNovelty(t *testing.T) {
 }
 
 func TestHistoryOfManyHours(t *testing.T) {
-	h := newHistory()
+	var h history
 	for i := range 100 {
 		h.saw(noon.Add(time.Duration(i-100) * time.Hour))
 	}
@@ -194,8 +200,9 @@ func TestHistoryOfManyHours(t *testing.T) {
 	for range 1000 {
 		h.saw(noon.Add(time.Minute))
 	}
-	if count, hours := h.before(noon); count != 101 || hours != 100 {
-		t.Errorf("%d times in %d hours, want 101 in 100", count, hours)
+	// Four days of a half-life of 60.
+	if count, hours := h.before(noon); count != 99 || hours != 98 {
+		t.Errorf("%d times in %d hours, want 99 in 98", count, hours)
 	}
 	// What is older than the hours counted apart is not known to be older than the moment.
 	if count, hours := h.before(noon.Add(-50 * time.Hour)); count != 0 || hours != 0 {

@@ -39,7 +39,7 @@ func (m *Memory) Related(namespace string, keys []string, since time.Time) Summa
 		}
 		s.Count++
 		s.Verbs = append(s.Verbs, b.Verb)
-		if b.Code == 401 || b.Code == 403 {
+		if denied(b.Code) {
 			s.Denied++
 		}
 	}
@@ -75,16 +75,10 @@ func (m *Memory) briefs(namespace string, keys []string, since time.Time) []Brie
 	return found
 }
 
-// Novelty tells how new something was to an actor at a moment. Nothing that happened
-// at the moment or later makes it less new.
+// Novelty tells how new something was to an actor at a moment. SeenBefore means that
+// the API server accepted it before.
 type Novelty struct {
-	// SeenBefore: the API server accepted it before. FirstSeen is when, and zero if it did not.
-	SeenBefore bool
-	FirstSeen  time.Time
-	// Count and Hours say how often and in how many different hours, not counting the hour of the moment.
-	Count, Hours int
-	// BaselineAge is how long before the moment memory begins; with a young memory everything looks new.
-	BaselineAge time.Duration
+	Familiarity
 	// ActorSeenBefore and ActorFirstSeen tell of anything that the actor did.
 	ActorSeenBefore bool
 	ActorFirstSeen  time.Time
@@ -102,20 +96,39 @@ func (m *Memory) Novelty(namespace, actor, verb, resource, targetNamespace strin
 	if !ok {
 		return n
 	}
-	if t.since.Before(before) && !t.since.IsZero() {
-		n.BaselineAge = before.Sub(t.since)
-	}
-	if h, ok := t.baselines.Peek(deed{actor, verb, resource, targetNamespace}); ok && h.first.Before(before) {
-		n.SeenBefore, n.FirstSeen = true, h.first
-		n.Count, n.Hours = h.before(before)
-	}
-	if a, ok := t.actors.Peek(actor); ok {
-		if a.first.Before(before) {
-			n.ActorSeenBefore, n.ActorFirstSeen = true, a.first
+	n.Familiarity = t.deeds.about(bounded(actor), deedOf(verb, resource, targetNamespace), before)
+	if h := t.known(actor); h != nil {
+		if h.seenBefore(before) {
+			n.ActorSeenBefore, n.ActorFirstSeen = true, moment(h.first)
 		}
-		n.AddressKnown = a.addressKnown(before)
+		n.AddressKnown = h.actor.addressKnown(before)
 	}
 	return n
+}
+
+// known is the habit of an actor that is remembered, or nil.
+func (t *tenant) known(actor string) *habit {
+	if h := t.actors.all[key{"", bounded(actor)}]; h != nil && h.actor != nil {
+		return h
+	}
+	return nil
+}
+
+// Rate tells how many requests an actor (a username) made around a moment, and
+// usually. There is none of an actor that made none around the moment.
+func (m *Memory) Rate(namespace, actor string, at time.Time) (Rate, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t, ok := m.tenants[namespace]
+	if !ok {
+		return Rate{}, false
+	}
+	h := t.known(actor)
+	if h == nil {
+		return Rate{}, false
+	}
+	r := h.actor.rate.about(at)
+	return r, r.Requests > 0
 }
 
 func (a *actor) addressKnown(before time.Time) bool {
@@ -151,8 +164,8 @@ func (m *Memory) Rollout(namespace, actor, targetNamespace string, at time.Time,
 		return r
 	}
 	from, to := at.Add(-span), at.Add(span)
-	if a, ok := t.actors.Peek(actor); ok {
-		for _, c := range a.changes {
+	if h := t.known(actor); h != nil {
+		for _, c := range h.actor.changes {
 			if c.namespace == targetNamespace && !c.at.Before(from) && !c.at.After(to) {
 				r.Workloads = append(r.Workloads, c.workload)
 			}
@@ -168,7 +181,7 @@ func (m *Memory) Rollout(namespace, actor, targetNamespace string, at time.Time,
 func (t *tenant) changedWorkloadsBefore(actor, namespace string, moment time.Time) bool {
 	for _, resource := range auditevent.WorkloadResources {
 		for _, verb := range changeVerbs {
-			if h, ok := t.baselines.Peek(deed{actor, verb, resource, namespace}); ok && h.first.Before(moment) {
+			if t.deeds.about(bounded(actor), deedOf(verb, resource, namespace), moment).SeenBefore {
 				return true
 			}
 		}

@@ -133,3 +133,12 @@ func withPlaybooks(found ...evidence) []evidence {
 	}
 	return found
 }
+
+func spec(t *testing.T, text string) v1alpha1.PlaybookSpec {
+	t.Helper()
+	var s v1alpha1.PlaybookSpec
+	if err := yaml.UnmarshalStrict([]byte(text), &s); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}

@@ -18,8 +18,35 @@ type fields = map[string]any
 // Answers as the connectors give them.
 
 func novelty(hours float64, seen bool, inHours int) fields {
-	return fields{"seenBefore": seen, "count": float64(inHours), "hours": float64(inHours), "firstSeen": "", "baselineHours": hours,
-		"actorSeenBefore": true, "actorFirstSeen": "2026-03-01T09:00:00Z", "addressKnown": true}
+	return fields{"seenBefore": seen, "count": float64(inHours), "hours": float64(inHours), "firstSeen": "", "knownHours": 0.0, "baselineHours": hours,
+		"crowded": false, "actorSeenBefore": true, "actorFirstSeen": "2026-03-01T09:00:00Z", "addressKnown": true}
+}
+
+// familiar is what memory says of a name, not of a process, destination or image alone.
+func familiar(hours float64, knownHours float64, more fields) fields {
+	seen := knownHours > 0
+	all := fields{"seenBefore": seen, "count": 500.0, "hours": 500.0, "firstSeen": "", "knownHours": knownHours, "baselineHours": hours, "crowded": false}
+	if !seen {
+		all["count"], all["hours"] = 0.0, 0.0
+	}
+	maps.Copy(all, more)
+	return all
+}
+
+func ofWorkload(hours, knownHours float64) fields {
+	return familiar(hours, knownHours, fields{"workload": "shop/web", "guessed": true, "workloadSeenBefore": true})
+}
+
+func ofDestination(hours, knownHours float64, outside bool) fields {
+	return familiar(hours, knownHours, fields{"workload": "shop/web", "guessed": true, "workloadSeenBefore": true, "outside": outside})
+}
+
+func ofImage(hours, knownHours, registryKnownHours float64) fields {
+	return familiar(hours, knownHours, fields{"image": "ghcr.io/shop/web", "registry": "ghcr.io", "registrySeenBefore": registryKnownHours > 0, "registryKnownHours": registryKnownHours})
+}
+
+func rate(requests, denied, peak, peakDenied, spans float64) fields {
+	return fields{"requests": requests, "denied": denied, "usual": peak / 2, "peak": peak, "peakDenied": peakDenied, "spans": spans}
 }
 
 func automation(declared, expected bool) fields {
@@ -258,8 +285,8 @@ func TestUniversal(t *testing.T) {
 		offered catalog
 		want    map[string]int
 	}{
-		"another name": {catalog{"prod": all["cluster"], "memory": all["memory"]}, map[string]int{"prod": 4, "memory": 5}},
-		"no cluster":   {catalog{"memory": all["memory"]}, map[string]int{"memory": 5}},
+		"another name": {catalog{"prod": all["cluster"], "memory": all["memory"]}, map[string]int{"prod": 4, "memory": 6}},
+		"no cluster":   {catalog{"memory": all["memory"]}, map[string]int{"memory": 6}},
 	}
 	alert := hostPod().alert
 	alert.Spec.Attributes["resource"] = "rolebindings"

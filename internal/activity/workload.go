@@ -1,0 +1,91 @@
+package activity
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/internal/auditevent"
+)
+
+// Subject is a workload (Kind/namespace/name) or, where that is empty, a pod (namespace/name).
+type Subject struct{ Pod, Workload string }
+
+// subjectOf is what an alert is about: the first workload that it names, or the first pod.
+func subjectOf(entities []v1alpha1.Entity) Subject {
+	var s Subject
+	for _, e := range entities {
+		switch {
+		case e.Type == v1alpha1.EntityWorkload && s.Workload == "":
+			s.Workload = e.Value
+		case e.Type == v1alpha1.EntityPod && s.Pod == "":
+			s.Pod = e.Value
+		}
+	}
+	return s
+}
+
+// suffixLength is how many characters the API server adds to a generateName.
+const suffixLength = 5
+
+// learnController remembers what the control plane makes on behalf of what: a pod
+// for a ReplicaSet, a ReplicaSet for a Deployment. Others can write owners into their
+// objects as they like.
+func (t *tenant) learnController(e auditevent.Event, made auditevent.Made) {
+	if made.Controller == "" || e.Verb != "create" || e.Refused() || !e.ByControlPlane() {
+		return
+	}
+	namespace := e.Object.Namespace + "/"
+	child := made.Name
+	if child == "" {
+		child = made.GenerateName
+	}
+	t.controllers.Add(bounded(namespace+child), bounded(namespace+made.Controller))
+	if deployment, ok := strings.CutSuffix(made.Controller, "-"+made.TemplateHash); ok && made.TemplateHash != "" {
+		t.controllers.Add(bounded(namespace+made.Controller), bounded(namespace+deployment))
+	}
+}
+
+// workload is namespace/name of what a subject belongs to, without its kind. It is
+// guessed where nobody said whose pod it is; empty for no subject.
+func (t *tenant) workload(s Subject) (workload string, guessed bool) {
+	if _, name, ok := strings.Cut(s.Workload, "/"); ok {
+		return bounded(name), false
+	}
+	if !strings.Contains(s.Pod, "/") {
+		return "", false
+	}
+	up, ok := t.controllers.Get(s.Pod)
+	if !ok && len(s.Pod) > suffixLength {
+		up, ok = t.controllers.Get(s.Pod[:len(s.Pod)-suffixLength])
+	}
+	if !ok {
+		return guess(s.Pod), true
+	}
+	for range 3 { // a pod, its Job, its CronJob
+		next, ok := t.controllers.Get(up)
+		if !ok {
+			break
+		}
+		up = next
+	}
+	return up, false
+}
+
+// generated are the endings of names that controllers give their pods: of a
+// Deployment, a CronJob, a DaemonSet or Job, and a StatefulSet.
+var generated = regexp.MustCompile(`^(.+?)(?:(?:-[bcdfghjklmnpqrstvwxz2456789]{6,10}|-[0-9]{8,10})?-[bcdfghjklmnpqrstvwxz2456789]{5}|-[0-9]{1,4})$`)
+
+// guess is what a pod's name looks like the pod of. Whoever names a pod can make it look
+// like another workload's: what is drawn from it must never lower suspicion.
+func guess(pod string) string {
+	if m := generated.FindStringSubmatch(pod); m != nil && !strings.HasSuffix(m[1], "/") {
+		return bounded(m[1])
+	}
+	return bounded(pod)
+}
+
+func namespaceOf(workload string) string {
+	namespace, _, _ := strings.Cut(workload, "/")
+	return namespace
+}
