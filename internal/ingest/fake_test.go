@@ -163,6 +163,8 @@ type witness struct {
 	raw    []string
 	alerts []string
 	notes  []string
+	// reached are the messages that events came from.
+	reached []uint64
 	// closed: every case is, byHuman or by itself.
 	closed, byHuman bool
 }
@@ -172,6 +174,12 @@ func (w *witness) Detect(_ string, event map[string]any) []v1alpha1.AlertSpec {
 		return w.specs
 	}
 	return nil
+}
+
+func (w *witness) Reached(_ string, sequence uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.reached = append(w.reached, sequence)
 }
 
 func (w *witness) Record(namespace string, event map[string]any, _ time.Time) {

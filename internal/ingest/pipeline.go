@@ -26,6 +26,8 @@ type Detector interface {
 // Recorder remembers what happened. It is told of each stored event once per
 // process, the retained ones included.
 type Recorder interface {
+	// Reached comes before the events of a message, with its place in the stream.
+	Reached(stream string, sequence uint64)
 	// Record takes a raw audit event.
 	Record(namespace string, event map[string]any, at time.Time)
 	// RecordAlert takes an event that is an alert by itself, repeats included.

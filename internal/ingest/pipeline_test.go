@@ -282,10 +282,14 @@ func TestPipelineRemembersAfterRestart(t *testing.T) {
 	w.lead(t, s, again, processed(t, s, publish(t, s, "audit", event("2"))))
 
 	for _, run := range []struct {
-		saw  *witness
-		want []string
-	}{{saw, []string{"shop/1"}}, {again, []string{"shop/1", "shop/2"}}} {
+		saw         *witness
+		want        []string
+		wantReached []uint64
+	}{{saw, []string{"shop/1"}, []uint64{1, 2}}, {again, []string{"shop/1", "shop/2"}, []uint64{1, 2, 3}}} {
 		raw, alerts := run.saw.recorded()
+		if diff := cmp.Diff(run.wantReached, run.saw.reached); diff != "" {
+			t.Errorf("messages that events came from (-want +got):\n%s", diff)
+		}
 		if diff := cmp.Diff(run.want, raw); diff != "" {
 			t.Error(diff)
 		}

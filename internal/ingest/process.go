@@ -42,7 +42,7 @@ func (r *run) process(ctx context.Context, message stream.Message) error {
 		return nil
 	}
 	batch := d.decoder.Decode(message.Body, message.Received)
-	r.remember(message.Namespace, batch)
+	r.remember(message, batch)
 	if replay {
 		return nil
 	}
@@ -68,12 +68,13 @@ func (r *run) unreadable(message stream.Message, source *v1alpha1.AlertSource, w
 	}
 }
 
-func (r *run) remember(namespace string, batch decode.Batch) {
+func (r *run) remember(message stream.Message, batch decode.Batch) {
+	r.Recorder.Reached(message.Position.Stream, message.Position.Sequence)
 	for _, event := range batch.Events {
-		r.Recorder.Record(namespace, event.Object, event.At)
+		r.Recorder.Record(message.Namespace, event.Object, event.At)
 	}
 	for _, spec := range batch.Alerts {
-		r.Recorder.RecordAlert(namespace, spec)
+		r.Recorder.RecordAlert(message.Namespace, spec)
 	}
 }
 
