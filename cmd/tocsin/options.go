@@ -26,7 +26,7 @@ type options struct {
 func parse(args []string) (*options, error) {
 	o := &options{namespace: os.Getenv("POD_NAMESPACE"), node: os.Getenv("NODE_NAME")}
 	flags := flag.NewFlagSet("tocsin", flag.ContinueOnError)
-	flags.StringVar(&o.dataDir, "data-dir", "/var/lib/tocsin", "folder of the event stream, the audit log and the archive, on a volume that survives restarts")
+	flags.StringVar(&o.dataDir, "data-dir", "/var/lib/tocsin", "folder of the event stream, memory, the audit log and the archive, on a volume that survives restarts")
 	flags.StringVar(&o.ingestAddress, "ingest-bind-address", ":8090", "address that alert sources post to")
 	flags.StringVar(&o.tlsCert, "ingest-tls-cert-file", "", "certificate to serve ingest with; an API server sends its token over TLS only")
 	flags.StringVar(&o.tlsKey, "ingest-tls-key-file", "", "key of that certificate")

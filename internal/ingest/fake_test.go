@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/internal/activity"
 	"github.com/tocsin-dev/tocsin/internal/archive"
 	"github.com/tocsin-dev/tocsin/internal/ingest"
 	"github.com/tocsin-dev/tocsin/internal/ingest/stream"
@@ -165,6 +166,8 @@ type witness struct {
 	notes  []string
 	// reached are the messages that events came from.
 	reached []uint64
+	// memory is told as well, if there is one.
+	memory *activity.Memory
 	// closed: every case is, byHuman or by itself.
 	closed, byHuman bool
 }
@@ -176,15 +179,21 @@ func (w *witness) Detect(_ string, event map[string]any) []v1alpha1.AlertSpec {
 	return nil
 }
 
-func (w *witness) Reached(_ string, sequence uint64) {
+func (w *witness) Reached(stream string, sequence uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.memory != nil {
+		w.memory.Reached(stream, sequence)
+	}
 	w.reached = append(w.reached, sequence)
 }
 
-func (w *witness) Record(namespace string, event map[string]any, _ time.Time) {
+func (w *witness) Record(namespace string, event map[string]any, at time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.memory != nil {
+		w.memory.Record(namespace, event, at)
+	}
 	w.raw = append(w.raw, fmt.Sprintf("%s/%s", namespace, event["auditID"]))
 }
 
