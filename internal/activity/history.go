@@ -8,12 +8,12 @@ import (
 const (
 	// maxHours is how many of the latest hours are counted apart.
 	maxHours = 8
-	// halfLife, in hours, of what is counted in older hours: a count of ten is one of
-	// five after 60 days in which nothing was added.
-	halfLife = 60 * 24
+	// halfLife, in hours, of what is counted in older hours: half a year. A shorter one
+	// would keep what is done once a day from ever being usual.
+	halfLife = 180 * 24
 	// Horizon is how far back memory reaches at most: what was not seen for as long is
 	// forgotten, and no baseline calls itself older.
-	Horizon = 2 * halfLife * time.Hour
+	Horizon = 120 * 24 * time.Hour
 )
 
 // history of something that happens again and again. The latest hours are counted

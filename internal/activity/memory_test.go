@@ -200,9 +200,9 @@ func TestHistoryOfManyHours(t *testing.T) {
 	for range 1000 {
 		h.saw(noon.Add(time.Minute))
 	}
-	// Four days of a half-life of 60.
-	if count, hours := h.before(noon); count != 99 || hours != 98 {
-		t.Errorf("%d times in %d hours, want 99 in 98", count, hours)
+	// Four days of a half-life of 180.
+	if count, hours := h.before(noon); count != 100 || hours != 99 {
+		t.Errorf("%d times in %d hours, want 100 in 99", count, hours)
 	}
 	// What is older than the hours counted apart is not known to be older than the moment.
 	if count, hours := h.before(noon.Add(-50 * time.Hour)); count != 0 || hours != 0 {

@@ -50,7 +50,7 @@ func newHabitRecord(k *kept) habitRecord {
 		Who: k.who, What: k.what, First: k.first, Last: k.last, Older: k.older, OlderHours: k.olderHours, Decayed: k.decayed,
 		Hours: make([][2]int64, 0, k.n),
 	}
-	for _, x := range k.history.used() {
+	for _, x := range k.used() {
 		r.Hours = append(r.Hours, [2]int64{int64(x.start), int64(x.count)})
 	}
 	if k.actor != nil {

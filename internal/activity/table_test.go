@@ -174,9 +174,9 @@ func TestForgetting(t *testing.T) {
 		want      bool
 		wantHours int
 	}{
-		"at once":                      {noon, true, 191},
-		"after half the horizon":       {noon.Add(Horizon / 2), true, 99},
-		"after a little less than all": {noon.Add(Horizon - 2*time.Hour), true, 54},
+		"at once":                      {noon, true, 197},
+		"after half the horizon":       {noon.Add(Horizon / 2), true, 158},
+		"after a little less than all": {noon.Add(Horizon - 2*time.Hour), true, 127},
 		"after all":                    {noon.Add(Horizon), false, 0},
 	}
 	for name, test := range tests {
@@ -197,6 +197,20 @@ func TestForgetting(t *testing.T) {
 		}
 		size(t, table)
 	})
+}
+
+// TestOnceADay: what is done once a day is usual after twelve weeks, for the question that
+// asks for 72 hours.
+func TestOnceADay(t *testing.T) {
+	for days, want := range map[int]bool{60: false, 86: true} {
+		table := newTable(100, 100)
+		for day := range days {
+			table.seen("backup", "list", noon.Add(time.Duration(day-days)*24*time.Hour))
+		}
+		if f := table.about("backup", "list", noon); f.Hours >= 72 != want {
+			t.Errorf("after %d days it counts %d hours", days, f.Hours)
+		}
+	}
 }
 
 // BenchmarkTable shows that a habit costs the same however many there are, while names
