@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"maps"
 	"os"
 	"testing"
 
@@ -30,7 +31,9 @@ func TestShippedRulesFitTheirSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for file, rule := range loadShipped(t) {
+	rules := loadShipped(t)
+	maps.Copy(rules, loadRules(t, optional))
+	for file, rule := range rules {
 		object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(rule)
 		if err != nil {
 			t.Fatal(err)

@@ -14,12 +14,18 @@ import (
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 )
 
-const shipped = "../../config/detections"
+// shipped rules are installed; optional ones are for those who want them.
+const (
+	shipped  = "../../config/detections"
+	optional = shipped + "/optional"
+)
 
 // loadShipped returns the shipped rules by file.
-func loadShipped(t testing.TB) map[string]*v1alpha1.DetectionRule {
+func loadShipped(t testing.TB) map[string]*v1alpha1.DetectionRule { return loadRules(t, shipped) }
+
+func loadRules(t testing.TB, folder string) map[string]*v1alpha1.DetectionRule {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(shipped, "*.yaml"))
+	files, err := filepath.Glob(filepath.Join(folder, "*.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,17 +45,20 @@ func loadShipped(t testing.TB) map[string]*v1alpha1.DetectionRule {
 		rules[file] = rule
 	}
 	if len(rules) == 0 {
-		t.Fatal("no rules in " + shipped)
+		t.Fatal("no rules in " + folder)
 	}
 	return rules
 }
 
-func TestShippedRules(t *testing.T) {
-	kustomization, err := os.ReadFile(filepath.Join(shipped, "kustomization.yaml"))
+func TestShippedRules(t *testing.T)  { testRules(t, shipped) }
+func TestOptionalRules(t *testing.T) { testRules(t, optional) }
+
+func testRules(t *testing.T, folder string) {
+	kustomization, err := os.ReadFile(filepath.Join(folder, "kustomization.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for file, rule := range loadShipped(t) {
+	for file, rule := range loadRules(t, folder) {
 		t.Run(rule.Name, func(t *testing.T) {
 			if want := rule.Name + ".yaml"; filepath.Base(file) != want {
 				t.Errorf("file is %s, want %s", file, want)
