@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/internal/auditevent"
 )
 
 // falco decodes what Falco's http_output and falcosidekick's webhook output send:
@@ -124,7 +125,8 @@ func (e *falcoEvent) field(name string) string {
 	return ""
 }
 
-// entities names the pod as the actor; for an event outside of pods, the node.
+// entities names as the actor the pod, or the account that a plugin of Falco tells of;
+// for any other event outside of pods, the node.
 func (e *falcoEvent) entities() []v1alpha1.Entity {
 	var found []v1alpha1.Entity
 	add := func(t v1alpha1.EntityType, role v1alpha1.EntityRole, value string) {
@@ -137,6 +139,14 @@ func (e *falcoEvent) entities() []v1alpha1.Entity {
 		add(v1alpha1.EntityPod, v1alpha1.RoleActor, pod)
 		nodeRole = v1alpha1.RoleRelated
 	}
+	if account := e.account(); account != "" {
+		found = append(found, auditevent.Identity{Name: account}.Entity())
+		nodeRole = v1alpha1.RoleRelated
+	}
+	if e.field("ka.target.resource") == "pods" {
+		add(v1alpha1.EntityPod, v1alpha1.RoleTarget, podNamed(e.field("ka.target.namespace"), e.field("ka.target.name")))
+	}
+	add(v1alpha1.EntityNamespace, v1alpha1.RoleRelated, e.field("ka.target.namespace"))
 	add(v1alpha1.EntityNode, nodeRole, e.node())
 	add(v1alpha1.EntityContainerImage, v1alpha1.RoleRelated, e.image())
 	process := e.field("proc.exepath")
@@ -145,7 +155,7 @@ func (e *falcoEvent) entities() []v1alpha1.Entity {
 	}
 	add(v1alpha1.EntityProcess, v1alpha1.RoleRelated, process)
 	add(v1alpha1.EntityUser, v1alpha1.RoleRelated, e.field("user.name"))
-	for _, name := range []string{"fd.rip", "fd.sip"} {
+	for _, name := range []string{"fd.rip", "fd.sip", "ct.srcip", "okta.client.ip"} {
 		if address, err := netip.ParseAddr(e.field(name)); err == nil {
 			add(v1alpha1.EntityIP, v1alpha1.RoleRelated, address.Unmap().WithZone("").String())
 		}
@@ -153,8 +163,20 @@ func (e *falcoEvent) entities() []v1alpha1.Entity {
 	return found
 }
 
-func (e *falcoEvent) pod() string {
-	namespace, name := e.field("k8s.ns.name"), e.field("k8s.pod.name")
+func (e *falcoEvent) pod() string { return podNamed(e.field("k8s.ns.name"), e.field("k8s.pod.name")) }
+
+// account is who acted in the cluster, in the cloud or at the identity provider, as
+// the plugins k8saudit, cloudtrail and okta tell.
+func (e *falcoEvent) account() string {
+	for _, name := range []string{"ka.user.name", "ct.user", "okta.actor.alternateID"} {
+		if account := e.field(name); account != "" {
+			return account
+		}
+	}
+	return ""
+}
+
+func podNamed(namespace, name string) string {
 	if len(validation.IsDNS1123Label(namespace)) > 0 || len(validation.IsDNS1123Subdomain(name)) > 0 {
 		return ""
 	}
@@ -177,7 +199,10 @@ func (e *falcoEvent) image() string {
 }
 
 func (e *falcoEvent) attributes() map[string]string {
-	found := map[string]string{"output": e.Output, "falco.source": e.Source, "uuid": e.UUID}
+	found := map[string]string{
+		"output": e.Output, "uuid": e.UUID,
+		"falco.source": e.Source, "falco.tags": strings.Join(e.Tags, " "),
+	}
 	for name := range e.Fields {
 		found[name] = e.field(name)
 	}

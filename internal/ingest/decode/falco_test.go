@@ -32,7 +32,7 @@ func shellAlert() v1alpha1.AlertSpec {
 		},
 		Attributes: map[string]string{
 			"output":       "09:02:11.123456789: Notice A shell was spawned in a container with an attached terminal (user=root user_loginuid=-1 k8s.ns=shop k8s.pod=web-0 container=5a)",
-			"falco.source": "syscall", "container.id": "5a", "container.image.repository": "docker.io/library/nginx",
+			"falco.source": "syscall", "falco.tags": "T1059 container mitre_execution t1611.001", "container.id": "5a", "container.image.repository": "docker.io/library/nginx",
 			"container.image.tag": "1.29", "evt.time": "1769850131123456789", "fd.rip": "203.0.113.9", "fd.sip": "::ffff:203.0.113.9",
 			"k8s.ns.name": "shop", "k8s.pod.name": "web-0", "proc.exepath": "/bin/bash", "proc.name": "bash", "proc.tty": "34816", "user.name": "root",
 		},
@@ -49,7 +49,7 @@ func touchAlert() v1alpha1.AlertSpec {
 			{Type: v1alpha1.EntityUser, Role: v1alpha1.RoleRelated, Value: "x"},
 		},
 		Attributes: map[string]string{
-			"output": "Critical file touched | file=/etc/shadow user=x", "falco.source": "syscall", "uuid": "0f4a", "user.name": "x", "custom": "y",
+			"output": "Critical file touched | file=/etc/shadow user=x", "falco.source": "syscall", "falco.tags": "T1003.008", "uuid": "0f4a", "user.name": "x", "custom": "y",
 		},
 		RawDigest: decode.Digest([]byte(sidekick)),
 		FirstSeen: metav1.NewMicroTime(time.Date(2026, 1, 31, 9, 0, 0, 0, time.UTC)),
@@ -151,6 +151,52 @@ func TestFalcoHostile(t *testing.T) {
 	}
 	if !alert.FirstSeen.Time.Equal(received) {
 		t.Errorf("first seen %s", alert.FirstSeen)
+	}
+}
+
+// TestFalcoAccounts: what plugins see is done by accounts, not by the node that Falco runs on.
+func TestFalcoAccounts(t *testing.T) {
+	const (
+		actor, target, related = v1alpha1.RoleActor, v1alpha1.RoleTarget, v1alpha1.RoleRelated
+	)
+	tests := map[string]struct {
+		fields string
+		want   []v1alpha1.Entity
+	}{
+		"the API server's audit log": {
+			`{"ka.user.name": "system:serviceaccount:shop:web", "ka.target.resource": "pods", "ka.target.namespace": "payments", "ka.target.name": "ledger-0"}`,
+			[]v1alpha1.Entity{
+				{Type: v1alpha1.EntityServiceAccount, Role: actor, Value: "shop/web"}, {Type: v1alpha1.EntityPod, Role: target, Value: "payments/ledger-0"},
+				{Type: v1alpha1.EntityNamespace, Role: related, Value: "payments"}, {Type: v1alpha1.EntityNode, Role: related, Value: "falco-0"},
+			},
+		},
+		"another resource, and a name that is none": {
+			`{"ka.user.name": "alice", "ka.target.resource": "secrets", "ka.target.name": "../x"}`,
+			[]v1alpha1.Entity{{Type: v1alpha1.EntityUser, Role: actor, Value: "alice"}, {Type: v1alpha1.EntityNode, Role: related, Value: "falco-0"}},
+		},
+		"the cloud": {
+			`{"ct.user": "deploy", "ct.srcip": "198.51.100.7"}`,
+			[]v1alpha1.Entity{
+				{Type: v1alpha1.EntityUser, Role: actor, Value: "deploy"}, {Type: v1alpha1.EntityNode, Role: related, Value: "falco-0"},
+				{Type: v1alpha1.EntityIP, Role: related, Value: "198.51.100.7"},
+			},
+		},
+		"the identity provider": {
+			`{"okta.actor.alternateID": "bob@example.com", "okta.client.ip": "not an address"}`,
+			[]v1alpha1.Entity{{Type: v1alpha1.EntityUser, Role: actor, Value: "bob@example.com"}, {Type: v1alpha1.EntityNode, Role: related, Value: "falco-0"}},
+		},
+	}
+	falco := decoder(t, v1alpha1.AlertSourceSpec{Format: v1alpha1.FormatFalco})
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			got := falco.Decode(fmt.Appendf(nil, `{"rule":"r","hostname":"falco-0","output_fields":%s}`, tt.fields), received)
+			if len(got.Alerts) != 1 {
+				t.Fatalf("%+v", got)
+			}
+			if diff := cmp.Diff(tt.want, got.Alerts[0].Entities); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 
