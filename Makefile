@@ -16,7 +16,7 @@ GOLANGCI_LINT  := $(TOOLS)/golangci-lint
 
 # What generate writes, and nothing else does.
 GENERATED := api/v1alpha1/zz_generated.deepcopy.go api/v1alpha1/applyconfiguration \
-	config/crd/soc.tocsin.dev_*.yaml config/rbac/role.yaml charts/tocsin/crds charts/tocsin/files docs/api/v1alpha1.md
+	config/crd/soc.tocsin.dev_*.yaml config/rbac/role.yaml charts/tocsin/crds charts/tocsin/files docs/api/v1alpha1.md docs/coverage.md
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -29,7 +29,7 @@ help: ## List the targets
 ##@ Generated files
 
 .PHONY: generate
-generate: generate-code generate-crds generate-rbac generate-chart generate-docs ## Regenerate everything that is generated
+generate: generate-code generate-crds generate-rbac generate-chart generate-docs generate-coverage ## Regenerate everything that is generated
 
 .PHONY: generate-code
 generate-code: $(CONTROLLER_GEN) ## Deep copies and apply configurations
@@ -59,6 +59,10 @@ generate-chart: generate-rbac ## The chart's copies of the policies and roles in
 generate-docs: $(CRD_REF_DOCS) ## The API reference
 	mkdir -p docs/api
 	$(CRD_REF_DOCS) --log-level=ERROR --config=hack/crd-ref-docs.yaml --source-path=api/v1alpha1 --renderer=markdown --output-path=docs/api/v1alpha1.md
+
+.PHONY: generate-coverage
+generate-coverage: ## What the shipped rules and playbooks cover of ATT&CK
+	go run ./hack/coverage
 
 .PHONY: verify
 verify: generate ## Fail when generated files differ from their sources, or go vet complains
