@@ -63,17 +63,17 @@ func newClient(t *testing.T, objects ...client.Object) client.WithWatch {
 	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).Build()
 }
 
-// keeper is an archive that was lost.
-type keeper struct{ alerts []archive.Alert }
+// emptied is an archive that was lost.
+type emptied struct{ alerts []archive.Alert }
 
-func (k *keeper) PutAlerts(_ context.Context, alerts ...archive.Alert) error {
+func (k *emptied) PutAlerts(_ context.Context, alerts ...archive.Alert) error {
 	k.alerts = append(k.alerts, alerts...)
 	return nil
 }
 
 // An archive that was lost hears of every alert that there is.
 func TestRestoreArchive(t *testing.T) {
-	kept := &keeper{}
+	kept := &emptied{}
 	r := &restore{cases: correlate.NewIndex(), archive: kept, rules: &configuration.Seen{}, reader: newClient(t,
 		opened("closed", true), stored("a", "closed", about("shop/web-1", seen)), stored("b", "", about("shop/web-2", seen.Add(time.Hour))),
 	)}
@@ -91,7 +91,7 @@ func TestRestoreArchive(t *testing.T) {
 // After a restart, further alerts join the cases that were open before.
 func TestRestoreOpenCases(t *testing.T) {
 	cases := correlate.NewIndex()
-	r := &restore{cases: cases, archive: &keeper{}, rules: &configuration.Seen{}, reader: newClient(t,
+	r := &restore{cases: cases, archive: &emptied{}, rules: &configuration.Seen{}, reader: newClient(t,
 		opened("open", false), stored("a", "open", about("shop/web-0", seen)),
 		graded("graded"), stored("e", "graded", about("shop/web-4", seen)),
 		opened("closed", true), stored("b", "closed", about("shop/web-1", seen)),
@@ -143,7 +143,7 @@ func TestRestoreAwaitsRules(t *testing.T) {
 	rules := &configuration.Seen{}
 	ended := make(chan error, 1)
 	go func() {
-		ended <- (&restore{cases: correlate.NewIndex(), archive: &keeper{}, rules: rules, reader: reader}).run(t.Context())
+		ended <- (&restore{cases: correlate.NewIndex(), archive: &emptied{}, rules: rules, reader: reader}).run(t.Context())
 	}()
 	// That it looks a second time says that the first was not enough.
 	for range 2 {
@@ -177,7 +177,7 @@ func TestRestoreNeedsTheAPIServer(t *testing.T) {
 			return errors.New("down")
 		},
 	})
-	err := (&restore{cases: correlate.NewIndex(), archive: &keeper{}, rules: &configuration.Seen{}, reader: down}).run(t.Context())
+	err := (&restore{cases: correlate.NewIndex(), archive: &emptied{}, rules: &configuration.Seen{}, reader: down}).run(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "restore open cases: down") {
 		t.Errorf("got %v", err)
 	}
