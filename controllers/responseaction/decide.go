@@ -64,11 +64,26 @@ func (s decide) input(ctx context.Context, r *run) (policy.Input, error) {
 	if err == nil {
 		r.investigation = &c
 	}
+	verdict, gradedBy := spoken(&c, spec.RequestedBy)
 	in.Investigation = policy.Investigation{
-		Name: spec.Investigation, Verdict: c.Status.Verdict, ProbabilityPermille: ptr.Deref(c.Status.ProbabilityPermille, 0),
+		Name: spec.Investigation, Verdict: verdict, GradedBy: gradedBy, ProbabilityPermille: ptr.Deref(c.Status.ProbabilityPermille, 0),
 		Severity: c.Status.Severity, Priority: c.Status.Priority, Techniques: c.Status.Techniques, Entities: c.Status.Entities,
 	}
 	return in, nil
+}
+
+// spoken is the verdict that counts for an action, and who gave it if the analyst did
+// not. Nobody's own grade speaks for what they ask for: else a policy that trusts a
+// verdict would let them act alone.
+func spoken(c *v1alpha1.Investigation, requester string) (v1alpha1.Verdict, string) {
+	grade := c.Spec.Grade
+	switch {
+	case grade == nil:
+		return c.Status.Verdict, ""
+	case grade.By == requester:
+		return c.Status.AnalystVerdict, ""
+	}
+	return c.Status.Verdict, grade.By
 }
 
 func (s decide) surroundings(ctx context.Context, r *run, in *policy.Input) error {

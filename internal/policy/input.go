@@ -53,8 +53,12 @@ type PlanTarget struct {
 
 // Investigation is the case that the action belongs to; all empty outside a case.
 type Investigation struct {
-	Name    string           `json:"name"`
+	Name string `json:"name"`
+	// Verdict is that of a human who graded the case, unless they ask for the action
+	// themselves, or else the analyst's.
 	Verdict v1alpha1.Verdict `json:"verdict"`
+	// GradedBy is who gave the verdict; empty if it is the analyst's.
+	GradedBy string `json:"gradedBy"`
 	// ProbabilityPermille is 0 to 1000.
 	ProbabilityPermille int32                `json:"probabilityPermille"`
 	Severity            v1alpha1.Severity    `json:"severity"`
