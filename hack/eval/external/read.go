@@ -2,6 +2,7 @@ package external
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,13 +41,12 @@ func ReadFalco(folder fs.FS) ([]Case, error) {
 
 // readEvents reads one JSON document after the other: events, or lists of them.
 func readEvents(folder fs.FS, name string) ([]map[string]any, error) {
-	file, err := folder.Open(name)
+	text, err := fs.ReadFile(folder, name)
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
 	var events []map[string]any
-	for documents := json.NewDecoder(file); ; {
+	for documents := json.NewDecoder(bytes.NewReader(text)); ; {
 		var document map[string]any
 		if err := documents.Decode(&document); errors.Is(err, io.EOF) {
 			return events, nil
