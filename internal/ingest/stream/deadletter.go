@@ -36,8 +36,13 @@ type DeadLetter struct {
 	Body []byte
 }
 
-// Bury stores a dead letter and returns once it is on disk.
+// Bury stores a dead letter and returns once it is on disk. A body that is too
+// large is cut, and the reason says so: no letter can keep others waiting.
 func (s *Stream) Bury(ctx context.Context, letter DeadLetter) error {
+	if n := len(letter.Body); n > MaxPayload {
+		letter.Body = letter.Body[:MaxPayload]
+		letter.Reason = fmt.Sprintf("(cut to %d of %d bytes) %s", MaxPayload, n, letter.Reason)
+	}
 	msg := nats.NewMsg(deadSubject + letter.Namespace + "." + letter.Source)
 	msg.Data = letter.Body
 	msg.Header.Set(headerReason, oneLine(letter.Reason))

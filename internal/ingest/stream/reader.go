@@ -35,7 +35,7 @@ func (s *Stream) Read(ctx context.Context) (*Reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the event stream: %w", err)
 	}
-	messages, err := consumer.Messages(jetstream.PullMaxBytes(MaxPayload + 1<<20))
+	messages, err := consumer.Messages(jetstream.PullMaxBytes(maxRecord + 1<<20))
 	if err != nil {
 		return nil, fmt.Errorf("read the event stream: %w", err)
 	}

@@ -20,8 +20,11 @@ const (
 	deadSubject     = "tocsin.deadletters."
 	checkpointsName = "checkpoints"
 
-	// MaxPayload is the most that one message can hold, in bytes.
-	MaxPayload = 48 << 20
+	// maxRecord bytes are what the file store takes for one message, with its subject and headers.
+	maxRecord = 32 << 20
+	// MaxPayload is the most that one message can hold, in bytes: what is stored can
+	// also be a dead letter, with its reason.
+	MaxPayload = maxRecord - 16<<10
 
 	retention     = 24 * time.Hour
 	deadRetention = 30 * 24 * time.Hour
@@ -75,7 +78,7 @@ func (s *Stream) start(config Config) error {
 	var err error
 	s.server, err = server.NewServer(&server.Options{
 		ServerName: "tocsin", DontListen: true, NoSigs: true, NoLog: true,
-		JetStream: true, StoreDir: config.Dir, SyncAlways: true, MaxPayload: MaxPayload,
+		JetStream: true, StoreDir: config.Dir, SyncAlways: true, MaxPayload: maxRecord,
 		JetStreamMaxStore: 2*config.MaxBytes + checkpointBytes, JetStreamMaxMemory: 16 << 20,
 	})
 	if err != nil {
@@ -145,8 +148,8 @@ func (s *Stream) ID() string { return s.id }
 // Publish stores an event of an AlertSource and returns once it is on disk.
 // It errs with ErrTooLarge or ErrUnavailable.
 func (s *Stream) Publish(ctx context.Context, namespace, source string, body []byte) (Position, error) {
-	if len(body) >= MaxPayload-1024 {
-		return Position{}, fmt.Errorf("%w: %d bytes", ErrTooLarge, len(body))
+	if len(body) > MaxPayload {
+		return Position{}, fmt.Errorf("%w: %d bytes once redacted, at most %d fit", ErrTooLarge, len(body), MaxPayload)
 	}
 	ack, err := s.publish.Publish(ctx, eventsSubject+namespace+"."+source, body)
 	if err != nil {

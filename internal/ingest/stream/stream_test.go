@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -86,7 +87,7 @@ func TestProcessedIsOfThisStream(t *testing.T) {
 
 func TestPublishRefusesWhatItCannotStore(t *testing.T) {
 	s := open(t, stream.Config{Dir: t.TempDir(), MaxBytes: 64 << 10})
-	if _, err := s.Publish(t.Context(), "shop", "audit", make([]byte, stream.MaxPayload)); !errors.Is(err, stream.ErrTooLarge) {
+	if _, err := s.Publish(t.Context(), "shop", "audit", make([]byte, stream.MaxPayload+1)); !errors.Is(err, stream.ErrTooLarge) {
 		t.Errorf("a body over the limit: %v", err)
 	}
 	body := bytes.Repeat([]byte("x"), 8<<10)
@@ -148,6 +149,39 @@ func TestDeadLetters(t *testing.T) {
 	hostile.Body = nil
 	if diff := cmp.Diff([]stream.DeadLetter{want, hostile}, got, cmp.Transformer("text", func(b []byte) string { return string(b) })); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// Whatever is accepted can be put aside: else it would be tried for ever, and all that follows would wait.
+func TestWhatIsPublishedCanBeBuried(t *testing.T) {
+	s := open(t, stream.Config{Dir: t.TempDir(), MaxBytes: 1 << 30})
+	letter := stream.DeadLetter{
+		Namespace: strings.Repeat("n", 63), Source: strings.Repeat("s", 253), Class: "rejected",
+		Reason: strings.Repeat("\U0001F511", 10_000), Origin: s.ID() + "/18446744073709551615/" + strings.Repeat("a", 253),
+	}
+	sizes := []int{32<<20 - 1000, stream.MaxPayload}
+	for i, size := range sizes {
+		letter.Body = make([]byte, size)
+		if _, err := s.Publish(t.Context(), letter.Namespace, letter.Source, letter.Body); errors.Is(err, stream.ErrTooLarge) != (size > stream.MaxPayload) {
+			t.Errorf("%d bytes are published: %v", size, err)
+		}
+		letter.Origin = letter.Origin[:len(letter.Origin)-1] + fmt.Sprint(i)
+		if err := s.Bury(t.Context(), letter); err != nil {
+			t.Fatalf("%d bytes are a dead letter: %v", size, err)
+		}
+	}
+	for kept, err := range s.DeadLetters(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := strings.HasPrefix(kept.Reason, fmt.Sprintf("(cut to %d of %d bytes) ", stream.MaxPayload, sizes[0]))
+		if len(kept.Body) != stream.MaxPayload || said != (sizes[0] > stream.MaxPayload) {
+			t.Errorf("%d bytes are kept as %d: %.60s", sizes[0], len(kept.Body), kept.Reason)
+		}
+		sizes = sizes[1:]
+	}
+	if len(sizes) > 0 {
+		t.Errorf("not kept: %d", sizes)
 	}
 }
 
