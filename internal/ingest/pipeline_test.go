@@ -329,3 +329,17 @@ func TestPipelineStopWritesWhatItKnows(t *testing.T) {
 		t.Error("the messages will come again")
 	}
 }
+
+func TestPipelineDropsOldEventsOnceProcessed(t *testing.T) {
+	w := newWorld(t, source("falco", v1alpha1.FormatFalco))
+	s := w.open(t)
+	last := publish(t, s, "falco", shell("web-0", 0))
+	w.clock.Step(25 * time.Hour)
+	w.lead(t, s, &witness{}, func() bool {
+		_, err := s.Message(t.Context(), last)
+		return err != nil
+	})
+	if !processed(t, s, last)() || len(w.alerts.all()) != 1 {
+		t.Errorf("dropped before it was processed")
+	}
+}

@@ -114,6 +114,7 @@ func (r *run) tick(ctx context.Context) error {
 	if now.Sub(r.swept) >= sweepEvery {
 		r.table.sweep(r.saved, r.heard)
 		r.swept = now
+		return r.Stream.Expire(ctx, r.saved, now)
 	}
 	return nil
 }

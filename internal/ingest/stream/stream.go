@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sort"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -26,6 +27,7 @@ const (
 	// also be a dead letter, with its reason.
 	MaxPayload = maxRecord - 16<<10
 
+	// retention of what is processed.
 	retention     = 24 * time.Hour
 	deadRetention = 30 * 24 * time.Hour
 	startTimeout  = 30 * time.Second
@@ -109,8 +111,8 @@ func (s *Stream) prepare(ctx context.Context) error {
 	var err error
 	s.events, err = s.read.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
 		Name: eventsName, Subjects: []string{eventsSubject + ">"},
-		Storage: jetstream.FileStorage, MaxAge: retention, MaxBytes: s.maxBytes,
-		// What is not processed is never dropped for what is new: see Trim.
+		Storage: jetstream.FileStorage, MaxBytes: s.maxBytes,
+		// What is not processed is never dropped, for its age or for what is new: see Trim and Expire.
 		Discard: jetstream.DiscardNew,
 	})
 	if err != nil {
@@ -170,4 +172,27 @@ func (s *Stream) Trim(ctx context.Context, processed uint64) error {
 		return nil
 	}
 	return s.events.Purge(ctx, jetstream.WithPurgeSequence(first+(processed-first)/4+1))
+}
+
+// Expire drops the processed messages that are older than a day.
+func (s *Stream) Expire(ctx context.Context, processed uint64, now time.Time) error {
+	info, err := s.events.Info(ctx)
+	if err != nil {
+		return err
+	}
+	first, limit := info.State.FirstSeq, now.Add(-retention)
+	if processed < first || !info.State.FirstTime.Before(limit) {
+		return nil
+	}
+	old := sort.Search(int(processed-first+1), func(i int) bool {
+		msg, failed := s.events.GetMsg(ctx, first+uint64(i))
+		if failed != nil && !errors.Is(failed, jetstream.ErrMsgNotFound) {
+			err = failed
+		}
+		return failed != nil || !msg.Time.Before(limit)
+	})
+	if err != nil || old == 0 {
+		return err
+	}
+	return s.events.Purge(ctx, jetstream.WithPurgeSequence(first+uint64(old)))
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -121,6 +122,54 @@ func TestTrimKeepsWhatIsNotProcessed(t *testing.T) {
 	}
 	if _, err := s.Message(t.Context(), 3); err != nil {
 		t.Errorf("message 3 was not processed: %v", err)
+	}
+}
+
+func TestExpireKeepsWhatIsYoungOrNotProcessed(t *testing.T) {
+	tests := map[string]struct {
+		processed uint64
+		after     time.Duration
+		wantFirst uint64
+	}{
+		"young":           {4, 23 * time.Hour, 1},
+		"old":             {4, 25 * time.Hour, 5},
+		"partly":          {2, 25 * time.Hour, 3},
+		"nothing is done": {0, 1000 * time.Hour, 1},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, stream.Config{Dir: t.TempDir(), MaxBytes: 1 << 20})
+			for range 5 {
+				publish(t, s, "audit", "x")
+			}
+			for range 2 { // what is gone already makes no difference
+				if err := s.Expire(t.Context(), tc.processed, time.Now().Add(tc.after)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for sequence := uint64(1); sequence <= 5; sequence++ {
+				if _, err := s.Message(t.Context(), sequence); (err == nil) != (sequence >= tc.wantFirst) {
+					t.Errorf("message %d: %v", sequence, err)
+				}
+			}
+		})
+	}
+}
+
+func TestExpireTellsAgesApart(t *testing.T) {
+	s := open(t, stream.Config{Dir: t.TempDir(), MaxBytes: 1 << 20})
+	for range 9 {
+		publish(t, s, "audit", "x")
+	}
+	sixth, err := s.Message(t.Context(), 6)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Expire(t.Context(), 9, sixth.Received.Add(24*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"6 shop audit x", "7 shop audit x"}, read(t, s, 2)); diff != "" {
+		t.Error(diff)
 	}
 }
 
