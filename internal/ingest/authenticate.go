@@ -16,12 +16,19 @@ import (
 // refusal is why a sender is not let in. It never tells what would have been right.
 type refusal struct{ field, message string }
 
+// Error implements error.
+func (r *refusal) Error() string { return r.field + ": " + r.message }
+
 // authenticator proves a sender, in time that does not depend on how much of a
 // secret was guessed.
 type authenticator interface {
 	// header is checked before the body is read; nil lets it pass.
 	header(http.Header) *refusal
-	// body is checked after.
+}
+
+// bodyAuthenticator is one whose sender is proven by the body only.
+type bodyAuthenticator interface {
+	authenticator
 	body(http.Header, []byte) *refusal
 }
 
@@ -73,8 +80,6 @@ func presented(h http.Header) string {
 	}
 	return strings.TrimSpace(token)
 }
-
-func (bearer) body(http.Header, []byte) *refusal { return nil }
 
 type signature struct {
 	name string

@@ -9,10 +9,11 @@ import (
 )
 
 const (
-	// maxHeld bytes of bodies are in memory at a time, and maxHeldOfSource of one source:
-	// some are read before their sender has proved itself.
+	// maxHeld bytes of bodies are in memory at a time, and maxHeldOfSource of one source.
 	maxHeld         = 96 << 20
 	maxHeldOfSource = 40 << 20
+	// maxUnproven bytes more are of senders that have not proved themselves yet.
+	maxUnproven = 40 << 20
 	// maxValues of JSON are parsed at a time; each takes a hundred bytes and more, however
 	// short it is written.
 	maxValues = 2_000_000
@@ -24,38 +25,54 @@ var (
 )
 
 // room is what bodies may take of memory, all together.
-type room struct{ bytes, values *semaphore.Weighted }
+type room struct {
+	bytes, values *semaphore.Weighted
+	strangers     strangers
+}
 
 func newRoom() *room {
 	return &room{bytes: semaphore.NewWeighted(maxHeld), values: semaphore.NewWeighted(maxValues)}
 }
 
-// held is what one body takes; release gives it back.
+// held is what the body of one proven sender takes; release gives it back.
 type held struct {
 	of    []*semaphore.Weighted
-	body  io.Reader
 	taken int64
 }
 
-// Read implements io.Reader. It errs with errCrowded where there is no room.
-func (h *held) Read(p []byte) (int, error) {
-	n, err := h.body.Read(p)
+// take errs with errCrowded where there is no room.
+func (h *held) take(n int) error {
 	for i, s := range h.of {
 		if !s.TryAcquire(int64(n)) {
 			for _, s := range h.of[:i] {
 				s.Release(int64(n))
 			}
-			return 0, errCrowded
+			return errCrowded
 		}
 	}
 	h.taken += int64(n)
-	return n, err
+	return nil
 }
 
 func (h *held) release() {
 	for _, s := range h.of {
 		s.Release(h.taken)
 	}
+}
+
+// metered takes room for what is read.
+type metered struct {
+	body io.Reader
+	held *held
+}
+
+// Read implements io.Reader.
+func (m metered) Read(p []byte) (int, error) {
+	n, err := m.body.Read(p)
+	if crowded := m.held.take(n); crowded != nil {
+		return 0, crowded
+	}
+	return n, err
 }
 
 // clean is the function Clean, when it is the body's turn.

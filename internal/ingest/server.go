@@ -80,13 +80,13 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) reply {
 	if !ok {
 		return s.absent(r.Context(), types.NamespacedName{Namespace: namespace, Name: name})
 	}
-	body := &held{of: []*semaphore.Weighted{source.held, s.room.bytes}, body: http.MaxBytesReader(w, r.Body, source.maxBodyBytes)}
-	defer body.release()
-	content, refused := s.admit(w, r, source, body)
+	room := &held{of: []*semaphore.Weighted{source.held, s.room.bytes}}
+	defer room.release()
+	body, refused := s.admit(w, r, source, room)
 	if refused != nil {
 		return *refused
 	}
-	return s.store(r.Context(), source, content)
+	return s.store(r.Context(), source, body)
 }
 
 func (s *Server) absent(ctx context.Context, key types.NamespacedName) reply {
@@ -101,11 +101,15 @@ func (s *Server) absent(ctx context.Context, key types.NamespacedName) reply {
 }
 
 // admit reads the body of a sender that proves itself and keeps to its limits.
-func (s *Server) admit(w http.ResponseWriter, r *http.Request, source *Source, content io.Reader) ([]byte, *reply) {
+func (s *Server) admit(w http.ResponseWriter, r *http.Request, source *Source, room *held) ([]byte, *reply) {
 	if no := source.authenticator.header(r.Header); no != nil {
 		return nil, &reply{code: http.StatusUnauthorized, message: no.message, field: no.field}
 	}
-	body, err := io.ReadAll(content)
+	body, err := s.read(w, r, source, room)
+	var no *refusal
+	if errors.As(err, &no) {
+		return nil, &reply{code: http.StatusUnauthorized, message: no.message, field: no.field}
+	}
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
 		return nil, &reply{code: http.StatusRequestEntityTooLarge, field: "body",
@@ -117,9 +121,6 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, source *Source, c
 	if err != nil {
 		return nil, &reply{code: http.StatusBadRequest, field: "body", message: "the body ended early: " + err.Error()}
 	}
-	if no := source.authenticator.body(r.Header, body); no != nil {
-		return nil, &reply{code: http.StatusUnauthorized, message: no.message, field: no.field}
-	}
 	// Only who is let in can use up the limit.
 	if !source.limiter.Allow() {
 		w.Header().Set("Retry-After", "1")
@@ -127,6 +128,27 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, source *Source, c
 			message: fmt.Sprintf("over spec.rateLimit of the AlertSource, %g requests a second; try again", float64(source.limiter.Limit()))}
 	}
 	return body, nil
+}
+
+// read takes in a body and, where that is what proves the sender, checks it. Until
+// then it takes nothing of the room of senders that have proved themselves.
+func (s *Server) read(w http.ResponseWriter, r *http.Request, source *Source, room *held) ([]byte, error) {
+	content := http.MaxBytesReader(w, r.Body, source.maxBodyBytes)
+	signed, ok := source.authenticator.(bodyAuthenticator)
+	if !ok {
+		return io.ReadAll(metered{content, room})
+	}
+	connection := http.NewResponseController(w)
+	stranger := s.room.strangers.enter(content, func() { _ = connection.SetReadDeadline(time.Unix(1, 0)) })
+	defer stranger.leave()
+	body, err := io.ReadAll(stranger)
+	if err != nil {
+		return nil, err
+	}
+	if no := signed.body(r.Header, body); no != nil {
+		return nil, no
+	}
+	return body, room.take(len(body))
 }
 
 // store answers only once the event, or the dead letter, is durable.
