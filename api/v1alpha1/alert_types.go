@@ -47,7 +47,8 @@ type AlertSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.all(k, k.size() <= 64 && self[k].size() <= 1024)",message="an attribute's name has at most 64 and its value at most 1024 characters"
 	Attributes map[string]string `json:"attributes,omitempty"`
 
-	// fingerprint identifies repeats of this alert: hex SHA-256 over source, rule and entities.
+	// fingerprint identifies repeats of this alert: hex SHA-256 over source, rule, actors and
+	// targets, and over what was done where a DetectionRule found it.
 	// +required
 	// +kubebuilder:validation:Pattern=`^[0-9a-f]{64}$`
 	// +kubebuilder:validation:MinLength=64

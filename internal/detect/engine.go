@@ -56,8 +56,9 @@ func (e *Engine) change(namespace string, edit func(rules map[string]*Rule)) {
 }
 
 // Detect returns what the rules of a namespace say of a raw audit event, ordered by
-// rule. Source, Fingerprint and RawDigest are left to the caller, and so is FirstSeen
-// where the event has no time. The event is neither changed nor kept.
+// rule. Source and RawDigest are left to the caller, and so is FirstSeen where the
+// event has no time; Fingerprint tells only what was done, not by whom, to what and
+// where it was reported. The event is neither changed nor kept.
 func (e *Engine) Detect(namespace string, raw map[string]any) []v1alpha1.AlertSpec {
 	e.mu.RLock()
 	ix := e.tenants[namespace].index

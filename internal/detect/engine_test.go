@@ -103,7 +103,11 @@ func TestDetectDescribesTheAlert(t *testing.T) {
 		FirstSeen: metav1.NewMicroTime(time.Date(2026, 3, 1, 11, 59, 58, 123456000, time.UTC)),
 	}}
 	raw := decode(t, secretsListed)
-	if diff := cmp.Diff(want, engine.Detect("soc", raw)); diff != "" {
+	found := engine.Detect("soc", raw)
+	for i := range found {
+		found[i].Fingerprint = ""
+	}
+	if diff := cmp.Diff(want, found); diff != "" {
 		t.Errorf("alert (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(decode(t, secretsListed), raw); diff != "" {
@@ -111,6 +115,47 @@ func TestDetectDescribesTheAlert(t *testing.T) {
 	}
 	if len(seen.found) > 0 {
 		t.Errorf("errors: %v", seen.found)
+	}
+}
+
+// What was done under a name that is taken already is told apart from what was done before.
+func TestDetectTellsDeedsApart(t *testing.T) {
+	engine := shippedEngine(t, func(_, rule string, err error) { t.Errorf("%s: %v", rule, err) })
+	binding := `{"auditID":"1","stage":"ResponseComplete","verb":"create","user":{"username":"deployer"},"sourceIPs":["10.0.0.1"],"userAgent":"flux",
+		"requestReceivedTimestamp":"2026-03-01T11:59:58Z","objectRef":{"apiGroup":"rbac.authorization.k8s.io","resource":"rolebindings","namespace":"catalog","name":"catalog-operator"},
+		"responseStatus":{"code":201},"requestObject":{"kind":"RoleBinding","roleRef":{"kind":"ClusterRole","name":"cluster-admin"},
+		"subjects":[{"kind":"ServiceAccount","name":"operator","namespace":"catalog"},{"kind":"User","name":"alice"}]}}`
+	workload := `{"auditID":"1","stage":"ResponseComplete","verb":"patch","user":{"username":"deployer"},
+		"objectRef":{"apiGroup":"apps","resource":"deployments","namespace":"shop","name":"web"},"responseStatus":{"code":200},
+		"requestObject":{"spec":{"template":{"spec":{"hostNetwork":true}}}}}`
+	tests := map[string]struct {
+		event    string
+		edits    []string
+		wantSame bool
+	}{
+		"repeated": {binding, []string{`"1"`, `"2"`, "11:59", "12:09", "flux", "curl", "10.0.0.1", "10.0.0.2"}, true},
+		"same, in another order": {binding, []string{
+			`{"kind":"ServiceAccount","name":"operator","namespace":"catalog"},{"kind":"User","name":"alice"}`,
+			`{"kind":"User","name":"alice"},{"kind":"ServiceAccount","name":"operator","namespace":"catalog"}`,
+		}, true},
+		"another subject":      {binding, []string{`"alice"`, `"mallory"`}, false},
+		"the subject as actor": {binding, []string{`"alice"`, `"deployer"`}, false},
+		"one subject more":     {binding, []string{`"alice"}`, `"alice"},{"kind":"Group","name":"system:authenticated"}`}, false},
+		"another verb":         {binding, []string{`"create"`, `"update"`}, false},
+		"another mount":        {workload, []string{`"hostNetwork":true`, `"hostNetwork":true,"volumes":[{"name":"x","hostPath":{"path":"/"}}]`}, false},
+		"patched again":        {workload, []string{`"1"`, `"2"`}, true},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			before := engine.Detect("soc", decode(t, tc.event))
+			after := engine.Detect("soc", decode(t, strings.NewReplacer(tc.edits...).Replace(tc.event)))
+			if len(before) != 1 || len(after) != 1 || before[0].Rule != after[0].Rule {
+				t.Fatalf("%+v and %+v", before, after)
+			}
+			if (before[0].Fingerprint == after[0].Fingerprint) != tc.wantSame || before[0].Fingerprint == "" {
+				t.Errorf("%s and %s", before[0].Fingerprint, after[0].Fingerprint)
+			}
+		})
 	}
 }
 

@@ -3,6 +3,8 @@
 package detect
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -119,23 +121,37 @@ func (r *Rule) alert(event auditevent.Event, vars map[string]any) (v1alpha1.Aler
 	if title = oneLine(title); title == "" {
 		title = r.name
 	}
-	entities := event.Entities()
+	var declared []v1alpha1.Entity
 	for i, m := range r.entities {
 		values, err := m.value.Strings(vars)
 		if err != nil {
 			failed = append(failed, fmt.Errorf("spec.entities[%d].value: %w", i, err))
 		}
 		for _, value := range values {
-			entities = append(entities, v1alpha1.Entity{Type: m.Type, Role: m.Role, Value: auditevent.Bounded(value, maxEntity)})
+			declared = append(declared, v1alpha1.Entity{Type: m.Type, Role: m.Role, Value: auditevent.Bounded(value, maxEntity)})
 		}
 	}
-	entities = auditevent.Distinct(entities)
+	entities := auditevent.Distinct(append(event.Entities(), declared...))
 	return v1alpha1.AlertSpec{
 		Rule: r.name, Title: auditevent.Bounded(title, maxTitle),
 		Severity: r.spec.Severity, Techniques: slices.Clone(r.spec.Techniques),
 		Entities: entities[:min(len(entities), maxEntities)], Attributes: event.Attributes(),
-		FirstSeen: metav1.NewMicroTime(event.Time),
+		Fingerprint: deed(event, declared), FirstSeen: metav1.NewMicroTime(event.Time),
 	}, errors.Join(failed...)
+}
+
+// deed is a digest of what was done. Another deed of the same actor on the same object
+// is no repeat: else whatever explained the first would explain it as well.
+func deed(event auditevent.Event, declared []v1alpha1.Entity) string {
+	var keys []string
+	for _, e := range declared {
+		keys = append(keys, e.Key())
+	}
+	slices.Sort(keys)
+	object := event.Object
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %t %t %q",
+		event.Verb, object.APIGroup, object.Path(), object.Namespace, event.DryRun, event.Refused(), slices.Compact(keys)))
+	return hex.EncodeToString(sum[:])
 }
 
 // oneLine keeps what a client named from breaking or repainting a terminal.

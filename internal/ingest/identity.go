@@ -18,8 +18,9 @@ const (
 )
 
 // Fingerprint identifies repeats of an alert: hex SHA-256 over namespace, source,
-// rule, and the actors and targets in any order; over all entities if it has neither.
-func Fingerprint(namespace, source, rule string, entities []v1alpha1.Entity) string {
+// rule, the deed where detection tells one, and the actors and targets in any order;
+// over all entities if it has neither.
+func Fingerprint(namespace, source, rule, deed string, entities []v1alpha1.Entity) string {
 	var keys []string
 	for _, e := range entities {
 		if e.Role == v1alpha1.RoleActor || e.Role == v1alpha1.RoleTarget {
@@ -32,8 +33,12 @@ func Fingerprint(namespace, source, rule string, entities []v1alpha1.Entity) str
 		}
 	}
 	slices.Sort(keys)
+	parts := []string{namespace, source, rule}
+	if deed != "" {
+		parts = append(parts, deed)
+	}
 	hash := sha256.New()
-	for _, part := range append([]string{namespace, source, rule}, slices.Compact(keys)...) {
+	for _, part := range append(parts, slices.Compact(keys)...) {
 		// The length keeps parts apart whatever they hold.
 		fmt.Fprintf(hash, "%d:", len(part))
 		_, _ = io.WriteString(hash, part) // A hash never errs.

@@ -20,20 +20,21 @@ func TestFingerprint(t *testing.T) {
 	swapped := []v1alpha1.Entity{
 		{Type: pod.Type, Role: v1alpha1.RoleTarget, Value: pod.Value}, {Type: target.Type, Role: v1alpha1.RoleActor, Value: target.Value},
 	}
-	base := ingest.Fingerprint("shop", "falco", "r", []v1alpha1.Entity{pod, target})
+	base := ingest.Fingerprint("shop", "falco", "r", "", []v1alpha1.Entity{pod, target})
 	tests := map[string]struct {
 		got  string
 		same bool
 	}{
-		"other order":                 {ingest.Fingerprint("shop", "falco", "r", []v1alpha1.Entity{target, pod}), true},
-		"named twice":                 {ingest.Fingerprint("shop", "falco", "r", []v1alpha1.Entity{pod, target, pod}), true},
-		"related makes no difference": {ingest.Fingerprint("shop", "falco", "r", []v1alpha1.Entity{pod, process, target}), true},
-		"other namespace":             {ingest.Fingerprint("web", "falco", "r", []v1alpha1.Entity{pod, target}), false},
-		"other source":                {ingest.Fingerprint("shop", "audit", "r", []v1alpha1.Entity{pod, target}), false},
-		"other rule":                  {ingest.Fingerprint("shop", "falco", "s", []v1alpha1.Entity{pod, target}), false},
-		"without the target":          {ingest.Fingerprint("shop", "falco", "r", []v1alpha1.Entity{pod}), false},
-		"roles swapped":               {ingest.Fingerprint("shop", "falco", "r", swapped), false},
-		"parts moved between fields":  {ingest.Fingerprint("sho", "pfalco", "r", []v1alpha1.Entity{pod, target}), false},
+		"other order":                 {ingest.Fingerprint("shop", "falco", "r", "", []v1alpha1.Entity{target, pod}), true},
+		"named twice":                 {ingest.Fingerprint("shop", "falco", "r", "", []v1alpha1.Entity{pod, target, pod}), true},
+		"related makes no difference": {ingest.Fingerprint("shop", "falco", "r", "", []v1alpha1.Entity{pod, process, target}), true},
+		"other namespace":             {ingest.Fingerprint("web", "falco", "r", "", []v1alpha1.Entity{pod, target}), false},
+		"other source":                {ingest.Fingerprint("shop", "audit", "r", "", []v1alpha1.Entity{pod, target}), false},
+		"other rule":                  {ingest.Fingerprint("shop", "falco", "s", "", []v1alpha1.Entity{pod, target}), false},
+		"without the target":          {ingest.Fingerprint("shop", "falco", "r", "", []v1alpha1.Entity{pod}), false},
+		"roles swapped":               {ingest.Fingerprint("shop", "falco", "r", "", swapped), false},
+		"other deed":                  {ingest.Fingerprint("shop", "falco", "r", "d", []v1alpha1.Entity{pod, target}), false},
+		"parts moved between fields":  {ingest.Fingerprint("sho", "pfalco", "r", "", []v1alpha1.Entity{pod, target}), false},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -42,7 +43,7 @@ func TestFingerprint(t *testing.T) {
 			}
 		})
 	}
-	if ingest.Fingerprint("shop", "falco", "r", []v1alpha1.Entity{process}) == ingest.Fingerprint("shop", "falco", "r", nil) {
+	if ingest.Fingerprint("shop", "falco", "r", "", []v1alpha1.Entity{process}) == ingest.Fingerprint("shop", "falco", "r", "", nil) {
 		t.Error("related entities must count where there are no others")
 	}
 }

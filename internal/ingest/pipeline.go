@@ -18,7 +18,7 @@ import (
 const DefaultFlushInterval = 15 * time.Second
 
 // Detector finds alerts in raw audit events, by the rules of a namespace. The
-// specs lack source, fingerprint and digest.
+// specs lack source and digest, and their fingerprint tells only what was done.
 type Detector interface {
 	Detect(namespace string, event map[string]any) []v1alpha1.AlertSpec
 }

@@ -42,7 +42,7 @@ func TestPipelineCountsRepeats(t *testing.T) {
 		t.Error(diff)
 	}
 	if got.Labels[v1alpha1.LabelInvestigation] != "case-of-falco" || got.Spec.Source != "falco" || !got.Spec.FirstSeen.Time.Equal(start) ||
-		got.Spec.Fingerprint != ingest.Fingerprint("shop", "falco", got.Spec.Rule, got.Spec.Entities) {
+		got.Spec.Fingerprint != ingest.Fingerprint("shop", "falco", got.Spec.Rule, "", got.Spec.Entities) {
 		t.Errorf("%+v", got)
 	}
 	if repeats := w.alerts.writes - 1; repeats > 3 {
@@ -87,6 +87,28 @@ func TestPipelineCountsWhatComesLate(t *testing.T) {
 		return last != 0 && processed(t, s, last)()
 	})
 	if diff := cmp.Diff(map[string]int64{"shop/" + w.alerts.all()[0].Name: 2}, w.alerts.counts()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// One actor on one object is no repeat where detection says that something else was done.
+func TestPipelineTellsDeedsApart(t *testing.T) {
+	w := newWorld(t, source("audit", v1alpha1.FormatKubernetesAudit))
+	s := w.open(t)
+	spec := v1alpha1.AlertSpec{
+		Rule: "cluster-admin-bound", Severity: v1alpha1.SeverityCritical, Fingerprint: "alice is bound",
+		Entities: []v1alpha1.Entity{{Type: v1alpha1.EntityUser, Role: v1alpha1.RoleActor, Value: "deployer"}},
+	}
+	other := spec
+	other.Fingerprint = "mallory is bound"
+	event := `{"kind":"Event","apiVersion":"audit.k8s.io/v1","auditID":"1","verb":"list","user":{"username":"deployer"}}`
+	publish(t, s, "audit", event)
+	w.lead(t, s, &witness{specs: []v1alpha1.AlertSpec{spec, other}}, processed(t, s, publish(t, s, "audit", event)))
+	var counts []int64
+	for _, n := range w.alerts.counts() {
+		counts = append(counts, n)
+	}
+	if diff := cmp.Diff([]int64{2, 2}, counts); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -115,7 +115,7 @@ func Specs(detector Detector, namespace, source string, received time.Time, batc
 	}
 	for i := range specs {
 		specs[i].Source = source
-		specs[i].Fingerprint = Fingerprint(namespace, source, specs[i].Rule, specs[i].Entities)
+		specs[i].Fingerprint = Fingerprint(namespace, source, specs[i].Rule, specs[i].Fingerprint, specs[i].Entities)
 	}
 	return specs
 }

@@ -27,7 +27,8 @@ type AlertSpecApplyConfiguration struct {
 	// attributes are details of the event, by name. Their values may have been
 	// written by an attacker and never lower suspicion.
 	Attributes map[string]string `json:"attributes,omitempty"`
-	// fingerprint identifies repeats of this alert: hex SHA-256 over source, rule and entities.
+	// fingerprint identifies repeats of this alert: hex SHA-256 over source, rule, actors and
+	// targets, and over what was done where a DetectionRule found it.
 	Fingerprint *string `json:"fingerprint,omitempty"`
 	// rawDigest is the hex SHA-256 of the first raw event, after redaction.
 	RawDigest *string `json:"rawDigest,omitempty"`
