@@ -7,11 +7,12 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/tocsin-dev/tocsin/internal/ingest/decode"
 	"github.com/tocsin-dev/tocsin/internal/redact"
 )
 
 // Clean parses a body and returns it in one canonical form without secrets. The
-// error names the place where a body is not JSON.
+// error names the place where a body is not JSON; what can be kept of it is returned too.
 func Clean(body []byte) ([]byte, error) {
 	v, err := parse(body)
 	if err != nil {
@@ -20,16 +21,41 @@ func Clean(body []byte) ([]byte, error) {
 		v, err = parse(shallow(body))
 	}
 	if err != nil {
-		return nil, malformed(body)
+		return salvage(body), malformed(body)
 	}
 	var out bytes.Buffer
 	out.Grow(len(body))
-	encoder := json.NewEncoder(&out)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(redact.JSON(v)); err != nil {
-		return nil, fmt.Errorf("malformed JSON: %w", err)
-	}
+	write(&out, v)
 	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
+}
+
+// write adds a plain JSON value without its secrets, on a line of its own.
+func write(out *bytes.Buffer, v any) {
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(redact.JSON(v)) // Plain JSON values always marshal.
+}
+
+// salvage keeps the values that a malformed body begins with. Of the rest, where
+// nothing tells what is a secret, only length and digest stay: what parses further
+// on may be the inside of one.
+func salvage(body []byte) []byte {
+	var out bytes.Buffer
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.UseNumber()
+	for {
+		rest := body[decoder.InputOffset():]
+		var v any
+		err := decoder.Decode(&v)
+		if errors.Is(err, io.EOF) {
+			return out.Bytes()
+		}
+		if err != nil {
+			fmt.Fprintf(&out, "[%d bytes that are not JSON, SHA-256 %s]", len(rest), decode.Digest(rest))
+			return out.Bytes()
+		}
+		write(&out, v)
+	}
 }
 
 func parse(body []byte) (v any, err error) {

@@ -18,7 +18,6 @@ import (
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/internal/ingest/stream"
-	"github.com/tocsin-dev/tocsin/internal/redact"
 )
 
 // storeTimeout bounds how long a sender waits for the disk.
@@ -162,7 +161,7 @@ func (s *Server) store(ctx context.Context, source *Source, body []byte) reply {
 	case errors.Is(err, errValues):
 		return reply{code: http.StatusRequestEntityTooLarge, field: "body", message: err.Error() + "; send smaller batches"}
 	case err != nil:
-		return s.bury(ctx, source, body, err)
+		return s.bury(ctx, source, event, err)
 	}
 	position, err := s.Store.Publish(ctx, source.namespace, source.name, event)
 	switch {
@@ -174,11 +173,11 @@ func (s *Server) store(ctx context.Context, source *Source, body []byte) reply {
 	return reply{code: http.StatusAccepted, id: position.String()}
 }
 
-// bury keeps what an authenticated sender sent although it is not JSON.
-func (s *Server) bury(ctx context.Context, source *Source, body []byte, malformed error) reply {
+// bury keeps what is left of what an authenticated sender sent although it is not JSON.
+func (s *Server) bury(ctx context.Context, source *Source, left []byte, malformed error) reply {
 	err := s.Store.Bury(ctx, stream.DeadLetter{
 		Namespace: source.namespace, Source: source.name, Class: classMalformed,
-		Reason: malformed.Error(), Body: []byte(redact.String(string(body))),
+		Reason: malformed.Error(), Body: left,
 	})
 	if err != nil {
 		return s.unavailable(err)

@@ -177,6 +177,16 @@ func TestServerParsesNoMoreThanItHasRoomFor(t *testing.T) {
 	}
 }
 
+const (
+	aboutSecret     = `{"objectRef":{"resource":"secrets"},"requestObject":{"data":{"k":"djE="}}}`
+	aboutSecretKept = `{"objectRef":{"resource":"secrets"},"requestObject":{"data":{"k":"[redacted]"}}}`
+)
+
+// left is what is kept of what does not parse.
+func left(body string) string {
+	return fmt.Sprintf("[%d bytes that are not JSON, SHA-256 %x]", len(body), sha256.Sum256([]byte(body)))
+}
+
 func TestServer(t *testing.T) {
 	bearer := map[string]string{"Authorization": "Bearer " + token}
 	tests := map[string]struct {
@@ -192,25 +202,34 @@ func TestServer(t *testing.T) {
 			path: "falco", body: `{"rule":"r", "n":12345678901234567890, "output_fields":{"env":"A=1 DB_PASSWORD=hunter2 <&>"}}`, header: bearer,
 			wantCode: 202, wantStored: `{"n":12345678901234567890,"output_fields":{"env":"A=1 DB_PASSWORD=[redacted] <&>"},"rule":"r"}`,
 		},
-		"signed":                        {path: "signed", body: `{}`, header: map[string]string{"X-Signature-256": sign(`{}`)}, wantCode: 202, wantStored: `{}`},
-		"signed, without the prefix":    {path: "signed", body: `{}`, header: map[string]string{"X-Signature-256": sign(`{}`)[7:]}, wantCode: 202, wantStored: `{}`},
-		"signature of another body":     {path: "signed", body: `{"a":1}`, header: map[string]string{"X-Signature-256": sign(`{}`)}, wantCode: 401, wantField: "X-Signature-256", wantError: "wrong signature"},
-		"signature that is no hex":      {path: "signed", body: `{}`, header: map[string]string{"X-Signature-256": "sha256=zz"}, wantCode: 401, wantField: "X-Signature-256", wantError: "wrong signature"},
-		"no signature":                  {path: "signed", body: `{}`, header: bearer, wantCode: 401, wantField: "X-Signature-256", wantError: "missing signature"},
-		"wrong token":                   {path: "falco", body: `{}`, header: map[string]string{"Authorization": "Bearer x" + token}, wantCode: 401, wantField: "Authorization", wantError: "wrong or missing token"},
-		"the token's beginning":         {path: "falco", body: `{}`, header: map[string]string{"Authorization": "Bearer " + token[:5]}, wantCode: 401, wantField: "Authorization", wantError: "wrong or missing token"},
-		"no token":                      {path: "falco", body: `{}`, wantCode: 401, wantField: "Authorization", wantError: "wrong or missing token"},
-		"token as a password":           {path: "falco", body: `{}`, header: basic("falco", token), wantCode: 202, wantStored: `{}`},
-		"a wrong password":              {path: "falco", body: `{}`, header: basic("falco", token+"x"), wantCode: 401, wantField: "Authorization", wantError: "wrong or missing token"},
-		"no password":                   {path: "falco", body: `{}`, header: basic("falco", ""), wantCode: 401, wantField: "Authorization", wantError: "wrong or missing token"},
-		"token as a user name":          {path: "falco", body: `{}`, header: basic(token, ""), wantCode: 401, wantField: "Authorization", wantError: "wrong or missing token"},
-		"token as no base64":            {path: "falco", body: `{}`, header: map[string]string{"Authorization": "Basic " + token}, wantCode: 401, wantField: "Authorization", wantError: "wrong or missing token"},
-		"another scheme":                {path: "falco", body: `{}`, header: map[string]string{"Authorization": "Token " + token}, wantCode: 401, wantField: "Authorization", wantError: "wrong or missing token"},
-		"a password where one signs":    {path: "signed", body: `{}`, header: basic("falco", token), wantCode: 401, wantField: "X-Signature-256", wantError: "missing signature"},
-		"malformed JSON":                {path: "falco", body: "{\n \"rule\": }", header: bearer, wantCode: 400, wantField: "body", wantError: "malformed JSON at line 2, column 10: invalid character '}'", wantLetter: "{\n \"rule\": }"},
-		"malformed JSON with a secret":  {path: "falco", body: `{"password":"hunter2"`, header: bearer, wantCode: 400, wantField: "body", wantError: "malformed JSON at line 1", wantLetter: `{"password":[redacted]"`},
-		"two values":                    {path: "falco", body: `{} {}`, header: bearer, wantCode: 400, wantField: "body", wantError: "malformed JSON at line 1, column 4", wantLetter: `{} {}`},
-		"an empty body":                 {path: "falco", body: " ", header: bearer, wantCode: 400, wantField: "body", wantError: "malformed JSON: the body is empty", wantLetter: " "},
+		"signed":                       {path: "signed", body: `{}`, header: map[string]string{"X-Signature-256": sign(`{}`)}, wantCode: 202, wantStored: `{}`},
+		"signed, without the prefix":   {path: "signed", body: `{}`, header: map[string]string{"X-Signature-256": sign(`{}`)[7:]}, wantCode: 202, wantStored: `{}`},
+		"signature of another body":    {path: "signed", body: `{"a":1}`, header: map[string]string{"X-Signature-256": sign(`{}`)}, wantCode: 401, wantField: "X-Signature-256", wantError: "wrong signature"},
+		"signature that is no hex":     {path: "signed", body: `{}`, header: map[string]string{"X-Signature-256": "sha256=zz"}, wantCode: 401, wantField: "X-Signature-256", wantError: "wrong signature"},
+		"no signature":                 {path: "signed", body: `{}`, header: bearer, wantCode: 401, wantField: "X-Signature-256", wantError: "missing signature"},
+		"wrong token":                  {path: "falco", body: `{}`, header: map[string]string{"Authorization": "Bearer x" + token}, wantCode: 401, wantField: "Authorization", wantError: "wrong or missing token"},
+		"the token's beginning":        {path: "falco", body: `{}`, header: map[string]string{"Authorization": "Bearer " + token[:5]}, wantCode: 401, wantField: "Authorization", wantError: "wrong or missing token"},
+		"no token":                     {path: "falco", body: `{}`, wantCode: 401, wantField: "Authorization", wantError: "wrong or missing token"},
+		"token as a password":          {path: "falco", body: `{}`, header: basic("falco", token), wantCode: 202, wantStored: `{}`},
+		"a wrong password":             {path: "falco", body: `{}`, header: basic("falco", token+"x"), wantCode: 401, wantField: "Authorization", wantError: "wrong or missing token"},
+		"no password":                  {path: "falco", body: `{}`, header: basic("falco", ""), wantCode: 401, wantField: "Authorization", wantError: "wrong or missing token"},
+		"token as a user name":         {path: "falco", body: `{}`, header: basic(token, ""), wantCode: 401, wantField: "Authorization", wantError: "wrong or missing token"},
+		"token as no base64":           {path: "falco", body: `{}`, header: map[string]string{"Authorization": "Basic " + token}, wantCode: 401, wantField: "Authorization", wantError: "wrong or missing token"},
+		"another scheme":               {path: "falco", body: `{}`, header: map[string]string{"Authorization": "Token " + token}, wantCode: 401, wantField: "Authorization", wantError: "wrong or missing token"},
+		"a password where one signs":   {path: "signed", body: `{}`, header: basic("falco", token), wantCode: 401, wantField: "X-Signature-256", wantError: "missing signature"},
+		"malformed JSON":               {path: "falco", body: "{\n \"rule\": }", header: bearer, wantCode: 400, wantField: "body", wantError: "malformed JSON at line 2, column 10: invalid character '}'", wantLetter: left("{\n \"rule\": }")},
+		"malformed JSON with a secret": {path: "falco", body: `{"password":"hunter2"`, header: bearer, wantCode: 400, wantField: "body", wantError: "malformed JSON at line 1", wantLetter: left(`{"password":"hunter2"`)},
+		"two values":                   {path: "falco", body: `{} {}`, header: bearer, wantCode: 400, wantField: "body", wantError: "malformed JSON at line 1, column 4", wantLetter: "{}\n{}\n"},
+		"an empty body":                {path: "falco", body: " ", header: bearer, wantCode: 400, wantField: "body", wantError: "malformed JSON: the body is empty"},
+		"lines of JSON with Secrets": {
+			path: "falco", body: strings.Repeat(aboutSecret+"\n", 2), header: bearer,
+			wantCode: 400, wantField: "body", wantError: "malformed JSON at line 2, column 1", wantLetter: strings.Repeat(aboutSecretKept+"\n", 2),
+		},
+		"broken off in a Secret": {
+			path: "falco", body: aboutSecret + "\n" + aboutSecret[:len(aboutSecret)-2] + "\n" + `{"k":"djE="}`, header: bearer,
+			wantCode: 400, wantField: "body", wantError: "malformed JSON at line 2, column 1",
+			wantLetter: aboutSecretKept + "\n" + left("\n"+aboutSecret[:len(aboutSecret)-2]+"\n"+`{"k":"djE="}`),
+		},
 		"malformed JSON of a stranger":  {path: "falco", body: `{`, wantCode: 401, wantField: "Authorization", wantError: "wrong or missing token"},
 		"over the limit":                {path: "falco", body: `"` + strings.Repeat("x", 1024) + `"`, header: bearer, wantCode: 413, wantField: "body", wantError: "the body is over spec.maxBodyBytes of the AlertSource, 1024 bytes"},
 		"unknown source":                {path: "nobody", body: `{}`, header: bearer, wantCode: 404, wantField: "path", wantError: `no AlertSource "nobody" in namespace "shop"`},
