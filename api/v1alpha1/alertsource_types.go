@@ -136,7 +136,7 @@ type GenericMapping struct {
 	Attributes map[string]string `json:"attributes,omitempty"`
 }
 
-// RateLimit bounds requests.
+// RateLimit bounds events or requests.
 type RateLimit struct {
 	// perSecond is the sustained rate.
 	// +required
@@ -171,7 +171,8 @@ type AlertSourceSpec struct {
 	// +kubebuilder:default="1h"
 	DeduplicationWindow *metav1.Duration `json:"deduplicationWindow,omitempty"`
 
-	// rateLimit of requests; above it the answer is 429. Without it: 200 a second, bursts of 1000.
+	// rateLimit of events, each of a batch; above it the answer is 429. A batch larger than the burst
+	// passes when the whole burst is there. Without it: 2000 a second, bursts of 20000.
 	// +optional
 	RateLimit *RateLimit `json:"rateLimit,omitempty"`
 

@@ -285,6 +285,26 @@ func TestPipelineDeadLettersOnceAndTellsSeldom(t *testing.T) {
 	}
 }
 
+// A message of which nothing can be decoded must not fill the dead letters of all tenants.
+func TestPipelineDeadLettersOfOneMessage(t *testing.T) {
+	w := newWorld(t, source("falco", v1alpha1.FormatFalco))
+	s := w.open(t)
+	w.lead(t, s, &witness{}, processed(t, s, publish(t, s, "falco", batch(1000))))
+	found := letters(t, s)
+	if len(found) != 100 {
+		t.Fatalf("%d dead letters", len(found))
+	}
+	for i, letter := range found {
+		wantBody, wantReason := "{}", "event of Falco: rule"
+		if i == 99 {
+			wantBody, wantReason = strings.TrimSpace(strings.Repeat("{}\n", 901)), "(and 900 more parts) event of Falco: rule"
+		}
+		if string(letter.Body) != wantBody || !strings.HasPrefix(letter.Reason, wantReason) {
+			t.Errorf("letter %d, %s: %.40s", i, letter.Reason, letter.Body)
+		}
+	}
+}
+
 func TestPipelineRemembersAfterRestart(t *testing.T) {
 	w := newWorld(t, source("falco", v1alpha1.FormatFalco), source("audit", v1alpha1.FormatKubernetesAudit))
 	s := w.open(t)

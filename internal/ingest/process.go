@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -79,12 +80,8 @@ func (r *run) remember(message stream.Message, batch decode.Batch) {
 }
 
 func (r *run) effects(ctx context.Context, message stream.Message, source *v1alpha1.AlertSource, d decoding, batch decode.Batch) error {
-	for i, failure := range batch.Failures {
-		err := r.bury(ctx, source, stream.DeadLetter{
-			Namespace: message.Namespace, Source: message.Source, Class: string(failure.Class),
-			Reason: failure.Err.Error(), Origin: fmt.Sprintf("%s/%d", message.Position, i), Body: failure.Body,
-		})
-		if err != nil {
+	for _, letter := range letters(message, batch.Failures) {
+		if err := r.bury(ctx, source, letter); err != nil {
 			return err
 		}
 	}
@@ -96,6 +93,32 @@ func (r *run) effects(ctx context.Context, message stream.Message, source *v1alp
 		}
 	}
 	return nil
+}
+
+// maxLetters of one message; each costs a write, and takes room of other tenants' letters.
+const maxLetters = 100
+
+// letters are the dead letters for the parts of a message that failed. What is beyond
+// the limit is together in the last one, a part a line.
+func letters(message stream.Message, failures []decode.Failure) []stream.DeadLetter {
+	var found []stream.DeadLetter
+	for i, failure := range failures[:min(len(failures), maxLetters)] {
+		found = append(found, stream.DeadLetter{
+			Namespace: message.Namespace, Source: message.Source, Class: string(failure.Class),
+			Reason: failure.Err.Error(), Origin: fmt.Sprintf("%s/%d", message.Position, i), Body: failure.Body,
+		})
+	}
+	if len(failures) <= maxLetters {
+		return found
+	}
+	last := &found[maxLetters-1]
+	rest := failures[maxLetters:]
+	last.Reason = fmt.Sprintf("(and %d more parts) %s", len(rest), last.Reason)
+	last.Body = slices.Clone(last.Body)
+	for _, failure := range rest {
+		last.Body = append(append(last.Body, '\n'), failure.Body...)
+	}
+	return found
 }
 
 // Specs are the alerts of what a source sent: what the sender reports and what

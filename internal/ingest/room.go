@@ -75,17 +75,21 @@ func (m metered) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// clean is the function Clean, when it is the body's turn.
-func (r *room) clean(ctx context.Context, body []byte) ([]byte, error) {
+// clean is the function Clean, when it is the body's turn, and counts the events.
+// What is no JSON counts as one.
+func (r *room) clean(ctx context.Context, body []byte, count func([]byte) int) (event []byte, events int, err error) {
 	n := values(body)
 	if n > maxValues {
-		return nil, errValues
+		return nil, 1, errValues
 	}
 	if err := r.values.Acquire(ctx, n); err != nil {
-		return nil, errCrowded
+		return nil, 0, errCrowded
 	}
 	defer r.values.Release(n)
-	return Clean(body)
+	if event, err = Clean(body); err != nil {
+		return event, 1, err
+	}
+	return event, count(event), nil
 }
 
 // values of JSON that a body holds at most.

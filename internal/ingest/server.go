@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"strconv"
 	"time"
@@ -63,6 +64,8 @@ type reply struct {
 	code           int
 	id             string
 	message, field string
+	// wait before trying again, if it is more than a second.
+	wait time.Duration
 }
 
 func (s *Server) receive(w http.ResponseWriter, r *http.Request) {
@@ -99,7 +102,7 @@ func (s *Server) absent(ctx context.Context, key types.NamespacedName) reply {
 		"AlertSource %s is not ready; see its conditions: kubectl -n %s describe alertsource %s", key, key.Namespace, key.Name)}
 }
 
-// admit reads the body of a sender that proves itself and keeps to its limits.
+// admit reads the body of a sender that proves itself.
 func (s *Server) admit(w http.ResponseWriter, r *http.Request, source *Source, room *held) ([]byte, *reply) {
 	if no := source.authenticator.header(r.Header); no != nil {
 		return nil, &reply{code: http.StatusUnauthorized, message: no.message, field: no.field}
@@ -119,12 +122,6 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, source *Source, r
 	}
 	if err != nil {
 		return nil, &reply{code: http.StatusBadRequest, field: "body", message: "the body ended early: " + err.Error()}
-	}
-	// Only who is let in can use up the limit.
-	if !source.limiter.Allow() {
-		w.Header().Set("Retry-After", "1")
-		return nil, &reply{code: http.StatusTooManyRequests,
-			message: fmt.Sprintf("over spec.rateLimit of the AlertSource, %g requests a second; try again", float64(source.limiter.Limit()))}
 	}
 	return body, nil
 }
@@ -154,7 +151,17 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, source *Source, ro
 func (s *Server) store(ctx context.Context, source *Source, body []byte) reply {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	event, err := s.room.clean(ctx, body)
+	if wait := source.exhausted(); wait > 0 {
+		return tooFast(source, wait) // not worth parsing
+	}
+	event, events, err := s.room.clean(ctx, body, source.decoder.Count)
+	if events > maxEvents {
+		return reply{code: http.StatusRequestEntityTooLarge, field: "body",
+			message: fmt.Sprintf("the body holds %d events, at most %d are taken; send smaller batches", events, maxEvents)}
+	}
+	if wait := source.charge(events); wait > 0 {
+		return tooFast(source, wait)
+	}
 	switch {
 	case errors.Is(err, errCrowded):
 		return reply{code: http.StatusServiceUnavailable, message: err.Error() + "; try again"}
@@ -171,6 +178,11 @@ func (s *Server) store(ctx context.Context, source *Source, body []byte) reply {
 		return s.unavailable(err)
 	}
 	return reply{code: http.StatusAccepted, id: position.String()}
+}
+
+func tooFast(source *Source, wait time.Duration) reply {
+	return reply{code: http.StatusTooManyRequests, wait: wait,
+		message: fmt.Sprintf("over spec.rateLimit of the AlertSource, %g events a second; try again", float64(source.limiter.Limit()))}
 }
 
 // bury keeps what is left of what an authenticated sender sent although it is not JSON.
@@ -193,8 +205,8 @@ func (s *Server) unavailable(err error) reply {
 
 func (s *Server) answer(w http.ResponseWriter, r reply) {
 	s.Metrics.requests.WithLabelValues(strconv.Itoa(r.code)).Inc()
-	if r.code == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", "1")
+	if r.code == http.StatusServiceUnavailable || r.code == http.StatusTooManyRequests {
+		w.Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(r.wait.Seconds())))))
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(r.code)

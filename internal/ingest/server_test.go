@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -31,7 +32,7 @@ type answer struct {
 	ID, Error, Field string
 }
 
-// server offers falco (bearer), signed, signed-2 and signed-3 (HMAC) and slow (one request), and knows of pending, which is not in force.
+// server offers falco (bearer), signed, signed-2 and signed-3 (HMAC), slow (one event) and batches (a hundred), and knows of pending, which is not in force.
 func server(t testing.TB, store ingest.Store) *httptest.Server {
 	t.Helper()
 	sources := ingest.NewSources()
@@ -45,7 +46,9 @@ func server(t testing.TB, store ingest.Store) *httptest.Server {
 	}
 	slow := source("slow", v1alpha1.FormatFalco)
 	slow.Spec.RateLimit = &v1alpha1.RateLimit{PerSecond: 1, Burst: 1}
-	for _, s := range append(all, slow) {
+	batches := source("batches", v1alpha1.FormatFalco)
+	batches.Spec.RateLimit = &v1alpha1.RateLimit{PerSecond: 1, Burst: 100}
+	for _, s := range append(all, slow, batches) {
 		compiled, err := ingest.Compile(s, []byte(token+"\n"))
 		if err != nil {
 			t.Fatal(err)
@@ -283,8 +286,55 @@ func TestServerRateLimit(t *testing.T) {
 	if code, got := send(t, http.MethodPost, url, `{}`, bearer); code != 202 {
 		t.Errorf("first: %d %+v", code, got)
 	}
-	if code, got := send(t, http.MethodPost, url, `{}`, bearer); code != 429 || !strings.Contains(got.Error, "1 requests a second") {
+	if code, got := send(t, http.MethodPost, url, `{}`, bearer); code != 429 || !strings.Contains(got.Error, "1 events a second") {
 		t.Errorf("second: %d %+v", code, got)
+	}
+}
+
+// batch is a list of n events, which are no events of Falco.
+func batch(n int) string { return "[" + strings.Repeat("{},", n-1) + "{}]" }
+
+func TestServerRateLimitCountsEvents(t *testing.T) {
+	url := server(t, newWorld(t).open(t)).URL + "/v1/sources/shop/"
+	steps := []struct {
+		source, body string
+		wantCode     int
+	}{
+		{"batches", batch(60), 202},
+		{"batches", batch(60), 429}, // and what is refused uses nothing up
+		{"batches", batch(40), 202},
+		{"batches", batch(40), 429},
+		{"slow", batch(1000), 202}, // more than will ever be allowed at once
+		{"slow", `{}`, 429},
+	}
+	for i, step := range steps {
+		code, got := send(t, http.MethodPost, url+step.source, step.body, map[string]string{"Authorization": "Bearer " + token})
+		if code != step.wantCode {
+			t.Errorf("step %d: %d %+v", i, code, got)
+		}
+	}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"slow", strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+token)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err != nil || seconds < 500 || seconds > 1000 {
+		t.Errorf("try again after %d s, %v", seconds, err)
+	}
+}
+
+func TestServerBoundsTheEventsOfABody(t *testing.T) {
+	url := server(t, newWorld(t).open(t)).URL + "/v1/sources/shop/signed"
+	for n, wantCode := range map[int]int{10_000: 202, 10_001: 413, 400_000: 413} {
+		code, got := send(t, http.MethodPost, url, batch(n), map[string]string{"X-Signature-256": sign(batch(n))})
+		if code != wantCode || code == 413 && got.Error != fmt.Sprintf("the body holds %d events, at most 10000 are taken; send smaller batches", n) {
+			t.Errorf("%d events: %d %+v", n, code, got)
+		}
 	}
 }
 

@@ -13,12 +13,22 @@ type audit struct{}
 
 const auditVersion = "audit.k8s.io/v1"
 
+type auditList struct {
+	Kind       string            `json:"kind"`
+	APIVersion string            `json:"apiVersion"`
+	Items      []json.RawMessage `json:"items"`
+}
+
+// Count implements Decoder.
+func (audit) Count(body []byte) int {
+	var list auditList
+	_ = unmarshal(body, &list) // Decode tells.
+	return max(1, len(list.Items))
+}
+
+// Decode implements Decoder.
 func (audit) Decode(body []byte, received time.Time) Batch {
-	var list struct {
-		Kind       string            `json:"kind"`
-		APIVersion string            `json:"apiVersion"`
-		Items      []json.RawMessage `json:"items"`
-	}
+	var list auditList
 	if err := unmarshal(body, &list); err != nil {
 		return whole(body, fmt.Errorf("audit event list: %w", err))
 	}

@@ -58,6 +58,8 @@ type Decoder interface {
 	// Decode never fails as a whole: what is wrong is among the failures. Received
 	// stands in where an event has no time, or one that cannot be.
 	Decode(body []byte, received time.Time) Batch
+	// Count says how many events a body holds; at least 1.
+	Count(body []byte) int
 }
 
 // New returns the decoder of an AlertSource. The error names each field that is wrong.

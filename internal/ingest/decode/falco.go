@@ -34,12 +34,27 @@ type falcoEvent struct {
 	Fields   map[string]any `json:"output_fields"`
 }
 
-func (falco) Decode(body []byte, received time.Time) Batch {
+func (falco) list(body []byte) ([]json.RawMessage, error) {
 	items := []json.RawMessage{body}
 	if bytes.HasPrefix(bytes.TrimSpace(body), []byte("[")) {
 		if err := unmarshal(body, &items); err != nil {
-			return whole(body, fmt.Errorf("list of events of Falco: %w", err))
+			return nil, fmt.Errorf("list of events of Falco: %w", err)
 		}
+	}
+	return items, nil
+}
+
+// Count implements Decoder.
+func (f falco) Count(body []byte) int {
+	items, _ := f.list(body) // Decode tells.
+	return max(1, len(items))
+}
+
+// Decode implements Decoder.
+func (f falco) Decode(body []byte, received time.Time) Batch {
+	items, err := f.list(body)
+	if err != nil {
+		return whole(body, err)
 	}
 	var batch Batch
 	for _, item := range items {

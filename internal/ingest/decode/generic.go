@@ -13,6 +13,19 @@ import (
 	"github.com/tocsin-dev/tocsin/internal/shorten"
 )
 
+// Count implements Decoder.
+func (m *mapping) Count(raw []byte) int {
+	if m.items == nil {
+		return 1
+	}
+	var body any
+	if plain(raw, &body) != nil {
+		return 1 // Decode tells.
+	}
+	items, _ := m.list(body)
+	return max(1, len(items))
+}
+
 // Decode maps each event by itself: one that fails does not keep the others back.
 func (m *mapping) Decode(raw []byte, received time.Time) Batch {
 	var body any

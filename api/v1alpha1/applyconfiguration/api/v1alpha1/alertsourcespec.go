@@ -20,7 +20,8 @@ type AlertSourceSpecApplyConfiguration struct {
 	Mapping *GenericMappingApplyConfiguration `json:"mapping,omitempty"`
 	// deduplicationWindow: events with the same fingerprint within this time of the last one are repeats.
 	DeduplicationWindow *v1.Duration `json:"deduplicationWindow,omitempty"`
-	// rateLimit of requests; above it the answer is 429. Without it: 200 a second, bursts of 1000.
+	// rateLimit of events, each of a batch; above it the answer is 429. A batch larger than the burst
+	// passes when the whole burst is there. Without it: 2000 a second, bursts of 20000.
 	RateLimit *RateLimitApplyConfiguration `json:"rateLimit,omitempty"`
 	// maxBodyBytes of a request; above it the answer is 413.
 	MaxBodyBytes *int64 `json:"maxBodyBytes,omitempty"`

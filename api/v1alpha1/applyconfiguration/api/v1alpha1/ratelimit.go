@@ -5,7 +5,7 @@ package v1alpha1
 // RateLimitApplyConfiguration represents a declarative configuration of the RateLimit type for use
 // with apply.
 //
-// RateLimit bounds requests.
+// RateLimit bounds events or requests.
 type RateLimitApplyConfiguration struct {
 	// perSecond is the sustained rate.
 	PerSecond *int32 `json:"perSecond,omitempty"`
