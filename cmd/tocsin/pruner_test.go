@@ -27,12 +27,14 @@ func TestPrunerGoesOn(t *testing.T) {
 		clock.Step(pruneEvery)
 	}
 	stop()
-	select {
-	case <-times: // the last step was heard before the stop
-		<-done
-	case err := <-done:
-		if err != nil {
-			t.Error(err)
+	for {
+		select {
+		case <-times: // a step that was heard before the stop
+		case err := <-done:
+			if err != nil {
+				t.Error(err)
+			}
+			return
 		}
 	}
 }

@@ -123,7 +123,7 @@ func (a *Archive) rows(ctx context.Context, query string, arguments []any, into 
 	if err != nil {
 		return a.explain(err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // what went wrong is in Err
 	for rows.Next() {
 		if err := rows.Scan(into...); err != nil {
 			return a.explain(err)
