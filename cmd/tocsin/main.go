@@ -112,7 +112,7 @@ func run(ctx context.Context, o *options) error {
 	if err := addIngest(mgr, parts, events, remembered, o); err != nil {
 		return err
 	}
-	kept := &keeper{file: filepath.Join(o.dataDir, "memory"), memory: remembered, clock: parts.Clock, log: ctrl.Log.WithName("memory")}
+	kept := &snapshots{file: filepath.Join(o.dataDir, "memory"), memory: remembered, clock: parts.Clock, log: ctrl.Log.WithName("memory")}
 	kept.load()
 	defer kept.save() // after the pipeline has recorded its last event
 	if err := mgr.Add(kept); err != nil {

@@ -27,7 +27,7 @@ func remembers(m *activity.Memory) bool {
 	return m.Novelty("soc", "alice", "list", "secrets", "", seen.Add(time.Hour)).SeenBefore
 }
 
-func TestKeeper(t *testing.T) {
+func TestSnapshots(t *testing.T) {
 	good, err := remembering().Snapshot()
 	if err != nil {
 		t.Fatal(err)
@@ -51,7 +51,7 @@ func TestKeeper(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			k := &keeper{file: file, memory: activity.New(activity.DefaultLimits), log: testr.New(t)}
+			k := &snapshots{file: file, memory: activity.New(activity.DefaultLimits), log: testr.New(t)}
 			k.load()
 			if got := remembers(k.memory); got != test.want {
 				t.Errorf("remembers: %v, want %v", got, test.want)
@@ -62,7 +62,7 @@ func TestKeeper(t *testing.T) {
 			}
 			k.memory = remembering()
 			k.save() // works whatever was there
-			again := &keeper{file: file, memory: activity.New(activity.DefaultLimits), log: testr.New(t)}
+			again := &snapshots{file: file, memory: activity.New(activity.DefaultLimits), log: testr.New(t)}
 			if again.load(); !remembers(again.memory) {
 				t.Error("what was saved cannot be loaded")
 			}
@@ -70,9 +70,9 @@ func TestKeeper(t *testing.T) {
 	}
 }
 
-func TestKeeperSavesNowAndThen(t *testing.T) {
+func TestSnapshotsNowAndThen(t *testing.T) {
 	clock := testclock.NewFakeClock(seen)
-	k := &keeper{file: filepath.Join(t.TempDir(), "memory"), memory: remembering(), clock: clock, log: testr.New(t)}
+	k := &snapshots{file: filepath.Join(t.TempDir(), "memory"), memory: remembering(), clock: clock, log: testr.New(t)}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- k.Start(ctx) }()
@@ -97,9 +97,9 @@ func waitFor(t *testing.T, so func() bool) {
 	}
 }
 
-// TestKeeperGoesOn where the volume cannot be written.
-func TestKeeperGoesOn(t *testing.T) {
-	k := &keeper{file: filepath.Join(t.TempDir(), "missing", "memory"), memory: remembering(), log: testr.New(t)}
+// TestSnapshotsGoOn where the volume cannot be written.
+func TestSnapshotsGoOn(t *testing.T) {
+	k := &snapshots{file: filepath.Join(t.TempDir(), "missing", "memory"), memory: remembering(), log: testr.New(t)}
 	k.load()
 	k.save()
 	if !remembers(k.memory) {
