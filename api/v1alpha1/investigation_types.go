@@ -238,7 +238,8 @@ type TimelineEntry struct {
 	Techniques []Technique `json:"techniques,omitempty"`
 }
 
-// PathEdge is one step of the attack path.
+// PathEdge is one step of the attack path: something that one entity did to another, or that
+// happened to it where both are the same.
 type PathEdge struct {
 	// from is the key of the acting entity, as type:value.
 	// +required
@@ -252,16 +253,41 @@ type PathEdge struct {
 	// +kubebuilder:validation:MaxLength=640
 	To string `json:"to,omitempty"`
 
-	// alert that drew the edge.
+	// alert that drew the edge first.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	Alert string `json:"alert,omitempty"`
 
+	// repeats are further alerts that draw the same edge, the first few.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=253
+	Repeats []string `json:"repeats,omitempty"`
+
+	// time when it happened first.
+	// +optional
+	Time metav1.MicroTime `json:"time,omitempty,omitzero"`
+
+	// what happened, in one line.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	What string `json:"what,omitempty"`
+
 	// tactic of ATT&CK that orders the path, if the techniques tell.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Tactic string `json:"tactic,omitempty"`
+
+	// evidence about these alerts that counts, by its id.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=2
+	// +kubebuilder:validation:items:MaxLength=5
+	Evidence []string `json:"evidence,omitempty"`
 }
 
 // BlastRadius is what the suspects' rights reach, from real RBAC.
@@ -416,7 +442,7 @@ type InvestigationStatus struct {
 	// +kubebuilder:validation:MaxItems=256
 	Timeline []TimelineEntry `json:"timeline,omitempty"`
 
-	// attackPath orders what was done to what.
+	// attackPath is a graph: its edges, by time and then by tactic, tell what was done to what.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=128

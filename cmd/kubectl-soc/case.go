@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -11,20 +12,26 @@ import (
 
 func newCase(c *cli) *cobra.Command {
 	var out output
+	var picture graph
 	cmd := &cobra.Command{
 		Use:               "case NAME",
 		Short:             "Tell a case: what happened, why this verdict, what is done about it",
 		Args:              oneName("case"),
 		ValidArgsFunction: c.completeCases,
-		RunE:              func(cmd *cobra.Command, args []string) error { return c.tell(cmd, out, args[0]) },
+		RunE:              func(cmd *cobra.Command, args []string) error { return c.tell(cmd, out, picture, args[0]) },
 	}
 	out.addFlag(cmd)
+	cmd.Flags().StringVar((*string)(&picture), "graph", "", "draw the attack path into a file instead: .svg, .mmd or .md; - prints Mermaid")
 	return cmd
 }
 
-func (c *cli) tell(cmd *cobra.Command, out output, name string) error {
-	if err := out.check(); err != nil {
+func (c *cli) tell(cmd *cobra.Command, out output, picture graph, name string) error {
+	drawing, err := picture.drawing()
+	if err := errors.Join(out.check(), err); err != nil {
 		return err
+	}
+	if out != "" && drawing != nil {
+		return errors.New("--graph: draws the case and --output prints its object; give one of them")
 	}
 	s, err := c.connect()
 	if err != nil {
@@ -33,6 +40,9 @@ func (c *cli) tell(cmd *cobra.Command, out output, name string) error {
 	found, err := s.investigation(cmd.Context(), name)
 	if err != nil {
 		return err
+	}
+	if drawing != nil {
+		return c.draw(picture, drawing(c.style(), found))
 	}
 	if printed, err := out.print(c.Out, found); printed {
 		return err

@@ -37,7 +37,7 @@ func Assemble(d Dossier) v1alpha1.InvestigationStatus {
 		Title: Title(d.Alerts), AlertCount: int32(len(d.Alerts)), Severity: Severity(d.Alerts),
 		Entities: entitiesOf(d.Alerts), Techniques: techniquesOf(d.Alerts),
 		Verdict: c.Verdict, AnalystVerdict: c.Verdict, ProbabilityPermille: &c.ProbabilityPermille, Score: &c.Score, Prior: &c.Prior, PriorReason: c.PriorReason,
-		Evidence: c.Evidence, Questions: boundQuestions(d.Questions), Timeline: Timeline(d.Alerts), AttackPath: AttackPath(d.Alerts),
+		Evidence: c.Evidence, Questions: boundQuestions(d.Questions), Timeline: Timeline(d.Alerts), AttackPath: AttackPath(d.Alerts, c.Evidence),
 		BlastRadius: d.Reach, Analyst: d.Analyst,
 	}
 	for _, a := range d.Alerts[:min(len(d.Alerts), maxAlerts)] {

@@ -90,21 +90,87 @@ What to do
 }
 
 func TestAttackPath(t *testing.T) {
-	web, pod := "ServiceAccount:shop/web", "Pod:shop/web-0"
-	want := []v1alpha1.PathEdge{
-		{From: pod, To: "Process:/bin/sh", Alert: "a", Tactic: "Execution"},
-		{From: web, To: "Pod:shop/tmp-1", Alert: "c", Tactic: "Privilege Escalation"},
-		{From: web, To: "KubernetesObject:clusterrolebindings.rbac.authorization.k8s.io/ops-sync", Alert: "d", Tactic: "Persistence"},
+	at := func(second int) metav1.MicroTime {
+		return metav1.NewMicroTime(nine.Add(time.Duration(second) * time.Second))
 	}
-	if diff := cmp.Diff(want, AttackPath(append(theAttack(), theAttack()...))); diff != "" {
+	web, pod := "ServiceAccount:shop/web", "Pod:shop/web-0"
+	evidence := []v1alpha1.Evidence{
+		{ID: "E1", Weight: 50}, {ID: "E2", Alert: "c", Weight: 90}, {ID: "E3", Alert: "d"}, {ID: "E4", Alert: "d", Weight: -10}, {ID: "E5", Alert: "b", Weight: 110},
+	}
+	alerts := append(theAttack(), theAttack()...) // whatever comes twice is drawn once
+	for i := range alerts {
+		if alerts[i].Name == "b" {
+			alerts[i].Spec.Attributes = map[string]string{"resource": "secrets", "verb": "list"}
+		}
+	}
+	want := []v1alpha1.PathEdge{
+		{From: pod, To: "Process:/bin/sh", Alert: "a", Tactic: "Execution", Time: at(0), What: "shell in container web"},
+		{From: pod, To: web, Alert: "b", Repeats: []string{"c", "d"}, Time: at(8), What: "its token was used", Evidence: []string{"E5", "E2", "E4"}},
+		{From: web, To: "KubernetesObject:secrets/*/*", Alert: "b", Tactic: "Credential Access", Time: at(8), What: "shop/web listed Secrets", Evidence: []string{"E5"}},
+		{From: web, To: "Pod:shop/tmp-1", Alert: "c", Tactic: "Privilege Escalation", Time: at(20), What: "shop/web created pod shop/tmp-1", Evidence: []string{"E2"}},
+		{From: web, To: "KubernetesObject:clusterrolebindings.rbac.authorization.k8s.io/ops-sync", Alert: "d", Tactic: "Persistence", Time: at(29),
+			What: "shop/web bound itself to cluster-admin", Evidence: []string{"E4"}},
+	}
+	if diff := cmp.Diff(want, AttackPath(alerts, evidence)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	same := []v1alpha1.Alert{
 		alert("x", 0, v1alpha1.SeverityLow, "x", []v1alpha1.Entity{actor(v1alpha1.EntityUser, "eve"), target(v1alpha1.EntityPod, "a/b")}, "T1485"),
 		alert("y", 0, v1alpha1.SeverityLow, "y", []v1alpha1.Entity{actor(v1alpha1.EntityUser, "eve"), target(v1alpha1.EntityPod, "a/b")}, "T1078"),
 	}
-	if path := AttackPath(same); len(path) != 2 || path[0].Alert != "y" {
+	if path := AttackPath(same, nil); len(path) != 2 || path[0].Alert != "y" {
 		t.Errorf("at the same time the earlier tactic comes first: %v", path)
+	}
+}
+
+func TestAttackPathLeavesNoAlertOut(t *testing.T) {
+	eve, process := actor(v1alpha1.EntityUser, "eve"), v1alpha1.Entity{Type: v1alpha1.EntityProcess, Value: "/bin/sh", Role: v1alpha1.RoleRelated}
+	list := func(attributes ...string) map[string]string {
+		return map[string]string{"resource": attributes[0], "apiGroup": attributes[1], "namespace": attributes[2], "name": attributes[3]}
+	}
+	tests := map[string]struct {
+		entities   []v1alpha1.Entity
+		attributes map[string]string
+		want       []string
+	}{
+		"nobody":                       {entities: []v1alpha1.Entity{process}},
+		"somebody alone":               {entities: []v1alpha1.Entity{eve}, want: []string{"User:eve User:eve"}},
+		"a target alone":               {entities: []v1alpha1.Entity{target(v1alpha1.EntityPod, "a/b")}, want: []string{"Pod:a/b Pod:a/b"}},
+		"several targets":              {entities: []v1alpha1.Entity{eve, target(v1alpha1.EntityPod, "a/b"), target(v1alpha1.EntityPod, "a/c")}, want: []string{"User:eve Pod:a/b", "User:eve Pod:a/c"}},
+		"something related":            {entities: []v1alpha1.Entity{process, eve}, want: []string{"User:eve Process:/bin/sh"}},
+		"all objects of a namespace":   {entities: []v1alpha1.Entity{process, eve}, attributes: list("secrets", "", "shop", ""), want: []string{"User:eve KubernetesObject:secrets/shop/*"}},
+		"all objects of a group":       {entities: []v1alpha1.Entity{eve}, attributes: list("roles", "rbac.authorization.k8s.io", "", ""), want: []string{"User:eve KubernetesObject:roles.rbac.authorization.k8s.io/*/*"}},
+		"one object that is no entity": {entities: []v1alpha1.Entity{eve}, attributes: list("secrets", "", "shop", "db"), want: []string{"User:eve User:eve"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			a := alert("a", 0, v1alpha1.SeverityLow, "it happened", tt.entities)
+			a.Spec.Attributes = tt.attributes
+			var got []string
+			for _, e := range AttackPath([]v1alpha1.Alert{a}, nil) {
+				got = append(got, e.From+" "+e.To)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A flood of small steps, before and after, does not crowd out the one that matters.
+func TestAttackPathKeepsTheWorst(t *testing.T) {
+	var alerts []v1alpha1.Alert
+	for i := range 400 {
+		severity := v1alpha1.SeverityLow
+		if i == 200 {
+			severity = v1alpha1.SeverityCritical
+		}
+		name := fmt.Sprintf("a%03d", i)
+		alerts = append(alerts, alert(name, i, severity, name, []v1alpha1.Entity{actor(v1alpha1.EntityUser, "eve"), target(v1alpha1.EntityPod, "shop/"+name)}))
+	}
+	path := AttackPath(alerts, nil)
+	if len(path) != 128 || path[127].Alert != "a200" || path[126].Alert != "a126" {
+		t.Errorf("%d steps, the last %v", len(path), path[len(path)-2:])
 	}
 }
 

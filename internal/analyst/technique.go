@@ -23,6 +23,9 @@ var tactics = []string{
 	"Credential Access", "Discovery", "Lateral Movement", "Collection", "Command and Control", "Exfiltration", "Impact",
 }
 
+// Tactics of ATT&CK, by name, in the order of an attack.
+func Tactics() []string { return slices.Clone(tactics) }
+
 func readTechniques(table string) map[v1alpha1.Technique]string {
 	known := map[v1alpha1.Technique]string{}
 	for line := range strings.Lines(table) {

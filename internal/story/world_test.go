@@ -21,7 +21,10 @@ var update = flag.Bool("update", false, "write the golden files")
 // golden compares text with a file in testdata.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
-	file := filepath.Join("testdata", name+".txt")
+	if filepath.Ext(name) == "" {
+		name += ".txt"
+	}
+	file := filepath.Join("testdata", name)
 	if *update {
 		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 			t.Fatal(err)

@@ -908,13 +908,31 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: alert
       type:
         scalar: string
+    - name: evidence
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
     - name: from
       type:
         scalar: string
+    - name: repeats
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
     - name: tactic
       type:
         scalar: string
+    - name: time
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
     - name: to
+      type:
+        scalar: string
+    - name: what
       type:
         scalar: string
 - name: com.github.tocsin-dev.tocsin.api.v1alpha1.Plan

@@ -49,7 +49,7 @@ type InvestigationStatusApplyConfiguration struct {
 	Evidence []EvidenceApplyConfiguration `json:"evidence,omitempty"`
 	// timeline of what happened.
 	Timeline []TimelineEntryApplyConfiguration `json:"timeline,omitempty"`
-	// attackPath orders what was done to what.
+	// attackPath is a graph: its edges, by time and then by tactic, tell what was done to what.
 	AttackPath []PathEdgeApplyConfiguration `json:"attackPath,omitempty"`
 	// blastRadius of the identities in the case.
 	BlastRadius *BlastRadiusApplyConfiguration `json:"blastRadius,omitempty"`

@@ -2,19 +2,32 @@
 
 package v1alpha1
 
+import (
+	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
 // PathEdgeApplyConfiguration represents a declarative configuration of the PathEdge type for use
 // with apply.
 //
-// PathEdge is one step of the attack path.
+// PathEdge is one step of the attack path: something that one entity did to another, or that
+// happened to it where both are the same.
 type PathEdgeApplyConfiguration struct {
 	// from is the key of the acting entity, as type:value.
 	From *string `json:"from,omitempty"`
 	// to is the key of the entity acted on.
 	To *string `json:"to,omitempty"`
-	// alert that drew the edge.
+	// alert that drew the edge first.
 	Alert *string `json:"alert,omitempty"`
+	// repeats are further alerts that draw the same edge, the first few.
+	Repeats []string `json:"repeats,omitempty"`
+	// time when it happened first.
+	Time *v1.MicroTime `json:"time,omitempty"`
+	// what happened, in one line.
+	What *string `json:"what,omitempty"`
 	// tactic of ATT&CK that orders the path, if the techniques tell.
 	Tactic *string `json:"tactic,omitempty"`
+	// evidence about these alerts that counts, by its id.
+	Evidence []string `json:"evidence,omitempty"`
 }
 
 // PathEdgeApplyConfiguration constructs a declarative configuration of the PathEdge type for use with
@@ -47,10 +60,46 @@ func (b *PathEdgeApplyConfiguration) WithAlert(value string) *PathEdgeApplyConfi
 	return b
 }
 
+// WithRepeats adds the given value to the Repeats field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Repeats field.
+func (b *PathEdgeApplyConfiguration) WithRepeats(values ...string) *PathEdgeApplyConfiguration {
+	for i := range values {
+		b.Repeats = append(b.Repeats, values[i])
+	}
+	return b
+}
+
+// WithTime sets the Time field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Time field is set to the value of the last call.
+func (b *PathEdgeApplyConfiguration) WithTime(value v1.MicroTime) *PathEdgeApplyConfiguration {
+	b.Time = &value
+	return b
+}
+
+// WithWhat sets the What field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the What field is set to the value of the last call.
+func (b *PathEdgeApplyConfiguration) WithWhat(value string) *PathEdgeApplyConfiguration {
+	b.What = &value
+	return b
+}
+
 // WithTactic sets the Tactic field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Tactic field is set to the value of the last call.
 func (b *PathEdgeApplyConfiguration) WithTactic(value string) *PathEdgeApplyConfiguration {
 	b.Tactic = &value
+	return b
+}
+
+// WithEvidence adds the given value to the Evidence field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Evidence field.
+func (b *PathEdgeApplyConfiguration) WithEvidence(values ...string) *PathEdgeApplyConfiguration {
+	for i := range values {
+		b.Evidence = append(b.Evidence, values[i])
+	}
 	return b
 }
