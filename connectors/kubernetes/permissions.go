@@ -32,9 +32,10 @@ func (permissions) describe() operation.Operation {
 			"oneOf": [{"required": ["serviceAccount"], "properties": {"groups": false}}, {"required": ["user"]}]}`,
 		Result: properties("subject", `{"type": "string"}`, "clusterAdmin", flag, "secretsReadable", count, "namespaces", count,
 			"podsExec", count, "nodes", count, "canEscalate", flag, "canBind", flag, "canImpersonate", flag,
-			"canCreatePods", flag, "canRequestTokens", flag, "worst", texts, "bindings", texts, "gaps", texts),
+			"canCreatePods", flag, "canRequestTokens", flag,
+			"takesOver?", texts, "becomesClusterAdmin?", flag, "worst", texts, "bindings", texts, "gaps", texts),
 		// They hold names that whoever creates bindings chooses.
-		Untrusted: []string{"subject", "worst", "bindings"},
+		Untrusted: []string{"subject", "takesOver", "worst", "bindings"},
 	}
 }
 
@@ -63,7 +64,7 @@ func (permissions) ask(ctx context.Context, c *cluster, arguments map[string]any
 	rights := granted.objects.Evaluate(subject)
 	inventory := s.inventory(ctx, rights)
 	inventory.Namespaces, inventory.Namespaced = granted.namespaces, scopes.namespaced
-	reach := rights.In(inventory)
+	reach := granted.objects.Reach(rights, inventory)
 	if s.err != nil {
 		return nil, s.err
 	}

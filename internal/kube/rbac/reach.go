@@ -43,6 +43,10 @@ type Reach struct {
 	CanImpersonate   bool `json:"canImpersonate"`
 	CanCreatePods    bool `json:"canCreatePods"`
 	CanRequestTokens bool `json:"canRequestTokens"`
+	// TakesOver are other identities and roles that these rights can be turned into, at most 16.
+	TakesOver []string `json:"takesOver"`
+	// BecomesClusterAdmin: in the end everything can be had by them.
+	BecomesClusterAdmin bool `json:"becomesClusterAdmin"`
 	// Worst of it in words, at most eight, the worst first.
 	Worst []string `json:"worst"`
 	// Bindings that grant something, at most 32.
@@ -52,6 +56,7 @@ type Reach struct {
 const (
 	maxWorst    = 8
 	maxBindings = 32
+	maxThefts   = 16
 )
 
 // permission is a verb on a resource.
@@ -61,8 +66,8 @@ var (
 	readSecrets = []permission{{"get", "", "secrets"}, {"list", "", "secrets"}, {"watch", "", "secrets"}}
 	// Since commands run over WebSockets, get is as good as create.
 	runCommands = permissions([]string{"create", "get"}, "", "pods/exec", "pods/attach")
-	// Debug containers run commands as well.
-	addContainers = permissions([]string{"update", "patch"}, "", "pods/ephemeralcontainers")
+	// Debug containers run commands as well, and so does another image.
+	addContainers = permissions([]string{"update", "patch"}, "", "pods/ephemeralcontainers", "pods")
 	useKubelets   = permissions([]string{"create", "get"}, "", "nodes/proxy")
 	makePods      = slices.Concat(
 		[]permission{{"create", "", "pods"}},
@@ -98,17 +103,28 @@ func (r Rights) anywhere(some []permission) bool {
 	return slices.ContainsFunc(some, func(p permission) bool { return r.Somewhere(p.verb, p.group, p.resource) })
 }
 
-// In computes what the rights reach in the cluster.
-func (r Rights) In(i Inventory) Reach {
+// Reach computes how far a subject's rights go in the cluster: the counts are of what
+// it may do as itself, and beside them stands what it can turn into.
+func (o Objects) Reach(r Rights, i Inventory) Reach {
+	spread, thefts := o.Spread(r, i.Namespaces)
+	return r.in(i, spread, thefts)
+}
+
+func (r Rights) in(i Inventory, spread Rights, thefts []Theft) Reach {
 	reach := Reach{
 		ClusterAdmin:     r.Everything(),
 		CanEscalate:      r.anywhere(escalate),
 		CanBind:          r.anywhere(bind),
-		CanImpersonate:   r.anywhere(impersonate),
+		CanImpersonate:   r.CanImpersonate(),
 		CanCreatePods:    r.anywhere(makePods),
 		CanRequestTokens: r.anywhere(requestTokens),
 		Nodes:            len(r.nodes(i)),
+		TakesOver:        []string{},
 		Bindings:         r.bindings(),
+	}
+	reach.BecomesClusterAdmin = !reach.ClusterAdmin && spread.Everything()
+	for _, t := range thefts[:min(len(thefts), maxThefts)] {
+		reach.TakesOver = append(reach.TakesOver, t.String())
 	}
 	var secrets, pods []string
 	for _, n := range i.Namespaces {
@@ -126,7 +142,7 @@ func (r Rights) In(i Inventory) Reach {
 		reach.SecretsReadable += readable
 		reach.PodsExec += runnable
 	}
-	reach.Worst = reach.worst(len(i.Nodes), secrets, pods)
+	reach.Worst = reach.worst(len(i.Nodes), secrets, pods, thefts)
 	return reach
 }
 
@@ -216,7 +232,7 @@ func (r Rights) bindings() []string {
 	return found
 }
 
-func (r Reach) worst(nodes int, secrets, pods []string) []string {
+func (r Reach) worst(nodes int, secrets, pods []string, thefts []Theft) []string {
 	found := []string{}
 	say := func(is bool, format string, args ...any) {
 		if is && len(found) < maxWorst {
@@ -224,10 +240,14 @@ func (r Reach) worst(nodes int, secrets, pods []string) []string {
 		}
 	}
 	say(r.ClusterAdmin, "everything: cluster-admin")
+	if r.BecomesClusterAdmin { // the last theft is the one that gives it
+		say(true, "becomes cluster-admin: %s", thefts[len(thefts)-1])
+	}
 	say(r.CanImpersonate, "acts as others by impersonation")
 	say(r.CanEscalate, "gives itself any right (escalate)")
 	say(r.CanBind, "binds itself to roles that hold more (bind)")
 	say(r.Nodes > 0, "%d of %d nodes", r.Nodes, nodes)
+	say(len(thefts) > 0 && !r.BecomesClusterAdmin, "takes over %s", words(thefts, 3))
 	say(r.CanRequestTokens, "tokens of other ServiceAccounts")
 	say(len(secrets) > 0, "Secrets in %s", few(secrets))
 	say(len(pods) > 0, "commands in pods of %s", few(pods))

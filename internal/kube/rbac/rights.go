@@ -83,6 +83,16 @@ type Rights struct {
 // Evaluate collects what the subject is granted. Bindings to roles that do not exist grant nothing.
 func (o Objects) Evaluate(s Subject) Rights {
 	rights := Rights{Unlimited: slices.Contains(s.Groups, user.SystemPrivilegedGroup)}
+	o.eachBinding(func(subjects []rbacv1.Subject, g Grant) {
+		if s.in(subjects, g.Namespace) {
+			rights.Grants = append(rights.Grants, g)
+		}
+	})
+	return rights
+}
+
+// eachBinding that grants something, with its subjects.
+func (o Objects) eachBinding(do func([]rbacv1.Subject, Grant)) {
 	clusterRoles := map[string][]rbacv1.PolicyRule{}
 	for _, r := range o.ClusterRoles {
 		clusterRoles[r.Name] = r.Rules
@@ -92,31 +102,23 @@ func (o Objects) Evaluate(s Subject) Rights {
 		roles[r.Namespace+"/"+r.Name] = r.Rules
 	}
 	for _, b := range o.ClusterRoleBindings {
-		if s.in(b.Subjects, "") && b.RoleRef.Kind == "ClusterRole" {
-			rights.grant("", "ClusterRoleBinding "+b.Name, clusterRoles[b.RoleRef.Name])
+		if rules := clusterRoles[b.RoleRef.Name]; b.RoleRef.Kind == "ClusterRole" && len(rules) > 0 {
+			do(b.Subjects, Grant{Binding: "ClusterRoleBinding " + b.Name, Rules: rules})
 		}
 	}
 	for _, b := range o.RoleBindings {
-		if !s.in(b.Subjects, b.Namespace) {
-			continue
-		}
 		rules := roles[b.Namespace+"/"+b.RoleRef.Name]
 		if b.RoleRef.Kind == "ClusterRole" {
 			rules = clusterRoles[b.RoleRef.Name]
 		}
-		rights.grant(b.Namespace, "RoleBinding "+b.Namespace+"/"+b.Name, rules)
+		if len(rules) > 0 {
+			do(b.Subjects, Grant{Namespace: b.Namespace, Binding: "RoleBinding " + b.Namespace + "/" + b.Name, Rules: rules})
+		}
 	}
-	return rights
 }
 
 func (s Subject) in(subjects []rbacv1.Subject, namespace string) bool {
 	return slices.ContainsFunc(subjects, func(other rbacv1.Subject) bool { return s.Is(other, namespace) })
-}
-
-func (r *Rights) grant(namespace, binding string, rules []rbacv1.PolicyRule) {
-	if len(rules) > 0 {
-		r.Grants = append(r.Grants, Grant{Namespace: namespace, Binding: binding, Rules: rules})
-	}
 }
 
 // Request is a question to an authorizer.
