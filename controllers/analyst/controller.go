@@ -18,6 +18,7 @@ import (
 // Cases joins alerts to cases.
 type Cases interface {
 	SetWindow(namespace string, window time.Duration)
+	SetAutomation(namespace string, users []string)
 }
 
 // Checker tells the parts that need it what an Analyst says.
@@ -43,6 +44,7 @@ func (c *Checker) Check(_ context.Context, a *v1alpha1.Analyst) (string, error) 
 		return "", err
 	}
 	c.Cases.SetWindow(a.Namespace, a.Spec.CorrelationWindow.Duration)
+	c.Cases.SetAutomation(a.Namespace, users(a.Spec.KnownAutomation))
 	return fmt.Sprintf("investigates namespace %s", a.Namespace), nil
 }
 
@@ -50,7 +52,16 @@ func (c *Checker) Check(_ context.Context, a *v1alpha1.Analyst) (string, error) 
 func (c *Checker) Forget(key types.NamespacedName) {
 	if key.Name == engine.DefaultName {
 		c.Cases.SetWindow(key.Namespace, engine.Defaults().CorrelationWindow)
+		c.Cases.SetAutomation(key.Namespace, nil)
 	}
+}
+
+func users(known []v1alpha1.KnownAutomation) []string {
+	var names []string
+	for _, k := range known {
+		names = append(names, k.User)
+	}
+	return names
 }
 
 func validate(a *v1alpha1.Analyst) error {

@@ -22,6 +22,35 @@ type windows map[string]time.Duration
 
 func (w windows) SetWindow(namespace string, window time.Duration) { w[namespace] = window }
 
+func (windows) SetAutomation(string, []string) {}
+
+// automation remembers what was declared last.
+type automation struct {
+	windows
+	users map[string][]string
+}
+
+func (a automation) SetAutomation(namespace string, users []string) { a.users[namespace] = users }
+
+// What is declared as automation joins no alerts; when it is declared no longer, it does.
+func TestAutomationIsTold(t *testing.T) {
+	told := automation{windows{}, map[string][]string{}}
+	checker := &Checker{Cases: told}
+	declared := analyst(func(a *v1alpha1.Analyst) {
+		a.Spec.KnownAutomation = []v1alpha1.KnownAutomation{{User: "ci"}, {User: "system:serviceaccount:gitops:deployer"}}
+	})
+	if _, err := checker.Check(t.Context(), declared); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"ci", "system:serviceaccount:gitops:deployer"}, told.users["soc"]); diff != "" {
+		t.Errorf("automation (-want +got):\n%s", diff)
+	}
+	checker.Forget(types.NamespacedName{Namespace: "soc", Name: engine.DefaultName})
+	if got := told.users["soc"]; got != nil {
+		t.Errorf("forgotten, but still %v", got)
+	}
+}
+
 func duration(d time.Duration) *metav1.Duration { return &metav1.Duration{Duration: d} }
 
 // analyst as the API server's defaults make it.

@@ -19,6 +19,8 @@ var workloadKinds = map[string]string{
 	"replicationcontrollers": "ReplicationController", "jobs": "Job", "cronjobs": "CronJob",
 }
 
+var workloadNames = slices.Sorted(maps.Values(workloadKinds))
+
 // WorkloadResources are the resources of workloads.
 var WorkloadResources = slices.Sorted(maps.Keys(workloadKinds))
 
@@ -120,4 +122,19 @@ func Bounded(s string, limit int) string {
 		cut--
 	}
 	return s[:cut] + digest
+}
+
+// Controller is the workload that controls the object of the event, by its owner
+// references; empty if none does, or the event has no body to tell.
+func (e Event) Controller(raw map[string]any) (kind, name string) {
+	for _, field := range []string{"responseObject", "requestObject"} {
+		for _, item := range list(object(object(raw, field), "metadata"), "ownerReferences") {
+			reference, _ := item.(map[string]any)
+			controls, _ := reference["controller"].(bool)
+			if kind := text(reference, "kind"); controls && slices.Contains(workloadNames, kind) {
+				return kind, text(reference, "name")
+			}
+		}
+	}
+	return "", ""
 }

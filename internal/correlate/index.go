@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/internal/auditevent"
 )
 
 const (
@@ -16,7 +17,7 @@ const (
 	// used least recently is forgotten, so that its next alert opens a case of its own.
 	maxKeys = 1 << 20
 	// maxAlerts is how many alerts' answers are remembered, maxClosed how many cases that
-	// closed, and maxLinks how many pods' ServiceAccounts.
+	// closed, and maxLinks how many things' links to others, and addresses' pods.
 	maxAlerts = 1 << 18
 	maxClosed = 1 << 18
 	maxLinks  = 1 << 18
@@ -27,26 +28,31 @@ const (
 // Index remembers the entities of open cases. It is safe for concurrent use.
 //
 // Alerts join when they share a strong entity: see strong. A pod also stands for its
-// ServiceAccount, once that account has acted itself: what a stolen token does joins the
-// case of the pod it was stolen from, while two pods that merely run under the
-// same account stay apart.
+// ServiceAccount, its workload and whoever created it, once those were in an alert
+// themselves: what a stolen token does joins the case of the pod it was stolen from, while two
+// pods that merely have the same account, workload or creator stay apart. See Observe
+// for where such links come from. A link is weaker the older it is: of several cases
+// an alert joins the one that it has the strongest link to.
 type Index struct {
 	mu      sync.Mutex
 	windows map[string]time.Duration
-	entries *simplelru.LRU[entityKey, *entry]
-	cases   map[caseKey]*openCase
-	alerts  *simplelru.LRU[caseKey, string]
+	// automation holds the keys of identities whose work is no link, by namespace.
+	automation map[string]map[string]bool
+	entries    *simplelru.LRU[entityKey, *entry]
+	cases      map[caseKey]*openCase
+	alerts     *simplelru.LRU[caseKey, string]
 	// closed cases, and whether a human closed them.
 	closed *simplelru.LRU[caseKey, bool]
-	// accounts holds the ServiceAccount of a pod, both as namespace/name.
-	accounts *simplelru.LRU[string, string]
+	// links lead from an entity to what it stands for, addresses to the pod that has one.
+	links     *simplelru.LRU[linkKey, []link]
+	addresses *simplelru.LRU[linkKey, address]
 }
 
 // caseKey is a namespace and the name of a case or an alert in it.
 type caseKey struct{ namespace, name string }
 
-// entityKey is an entity within a tenant. A derived one stands for the
-// ServiceAccount of a pod in the case.
+// entityKey is an entity within a tenant. A derived one is not in the case itself:
+// something that stands for it is, such as a pod for its ServiceAccount.
 type entityKey struct {
 	namespace, key string
 	derived        bool
@@ -64,11 +70,12 @@ type openCase struct{ keys map[entityKey]struct{} }
 func NewIndex() *Index { return newIndex(maxKeys) }
 
 func newIndex(size int) *Index {
-	i := &Index{windows: map[string]time.Duration{}, cases: map[caseKey]*openCase{}}
+	i := &Index{windows: map[string]time.Duration{}, automation: map[string]map[string]bool{}, cases: map[caseKey]*openCase{}}
 	i.entries = newLRU(size, i.evicted)
 	i.alerts = newLRU[caseKey, string](maxAlerts, nil)
 	i.closed = newLRU[caseKey, bool](maxClosed, nil)
-	i.accounts = newLRU[string, string](maxLinks, nil)
+	i.links = newLRU[linkKey, []link](maxLinks, nil)
+	i.addresses = newLRU[linkKey, address](maxLinks, nil)
 	return i
 }
 
@@ -88,6 +95,18 @@ func (i *Index) SetWindow(namespace string, window time.Duration) {
 	i.windows[namespace] = window
 }
 
+// SetAutomation declares user names whose work is expected: that two alerts are about what
+// one of them did does not join them.
+func (i *Index) SetAutomation(namespace string, users []string) {
+	keys := map[string]bool{}
+	for _, name := range users {
+		keys[auditevent.Identity{Name: name}.Entity().Key()] = true
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.automation[namespace] = keys
+}
+
 // Join returns the name of the Investigation that an alert belongs to: an open one
 // that shares a strong entity within the window, or a new one. The answer for
 // an alert stays the same.
@@ -97,7 +116,7 @@ func (i *Index) Join(namespace, alert string, spec v1alpha1.AlertSpec) string {
 	if name, ok := i.alerts.Get(caseKey{namespace, alert}); ok {
 		return name
 	}
-	i.learn(spec.Entities)
+	i.learn(namespace, spec.Entities)
 	name := i.find(namespace, spec)
 	if name == "" {
 		name = caseName(namespace, alert, spec.Entities)
@@ -110,7 +129,7 @@ func (i *Index) Join(namespace, alert string, spec v1alpha1.AlertSpec) string {
 func (i *Index) Opened(namespace, name, alert string, spec v1alpha1.AlertSpec) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.learn(spec.Entities)
+	i.learn(namespace, spec.Entities)
 	i.add(namespace, name, alert, spec)
 }
 
@@ -137,32 +156,4 @@ func (i *Index) Closed(namespace, name string) (closed, byHuman bool) {
 	defer i.mu.Unlock()
 	byHuman, closed = i.closed.Get(caseKey{namespace, name})
 	return closed, byHuman
-}
-
-// Link tells under which ServiceAccount a pod runs, both as namespace/name.
-func (i *Index) Link(pod, account string) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.link(pod, account)
-}
-
-func (i *Index) link(pod, account string) {
-	i.accounts.Add(pod, account)
-}
-
-// learn links the pod and the ServiceAccount that acted together.
-func (i *Index) learn(entities []v1alpha1.Entity) {
-	var pod, account string
-	for _, e := range entities {
-		switch {
-		case e.Role != v1alpha1.RoleActor:
-		case e.Type == v1alpha1.EntityPod && pod == "":
-			pod = e.Value
-		case e.Type == v1alpha1.EntityServiceAccount && account == "":
-			account = e.Value
-		}
-	}
-	if pod != "" && account != "" {
-		i.link(pod, account)
-	}
 }

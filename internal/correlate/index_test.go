@@ -137,7 +137,7 @@ func TestJoin(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			i := NewIndex()
 			for pod, account := range tt.links {
-				i.Link(pod, account)
+				i.link("soc", "Pod:"+pod, "ServiceAccount:"+account, time.Time{})
 			}
 			var order []string
 			groups := map[string][]string{}
@@ -266,7 +266,7 @@ func TestConcurrentUse(t *testing.T) {
 		group.Go(func() {
 			for n := range 200 {
 				name := i.Join("soc", fmt.Sprint(worker, "-", n), alertOf(fmt.Sprint("Actor Pod shop/", n%70)))
-				i.Link(fmt.Sprint("shop/", n), "shop/web")
+				i.Observe("soc", by("system:serviceaccount:shop:web", fmt.Sprint(n), ""), noon)
 				if n%7 == 0 {
 					i.Close("soc", name, false)
 				}

@@ -1,89 +1,123 @@
 package correlate
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 )
 
-var (
-	podPrefix     = v1alpha1.Entity{Type: v1alpha1.EntityPod}.Key()
-	accountPrefix = v1alpha1.Entity{Type: v1alpha1.EntityServiceAccount}.Key()
-)
+// candidate is a case that an alert is linked to. Left is how long the link would
+// still hold: the more, the stronger it is.
+type candidate struct {
+	name string
+	left time.Duration
+}
 
-// find returns the case of the first strong entity that has one: actors before
-// targets, an entity itself before what stands for it.
-func (i *Index) find(namespace string, spec v1alpha1.AlertSpec) string {
-	keys := strong(spec.Entities)
-	for _, key := range keys {
-		if name := i.at(entityKey{namespace: namespace, key: key}, spec.FirstSeen.Time); name != "" {
-			return name
+// candidates are the open cases that an alert is linked to, the strongest link first.
+// An entity that is in a case itself links over the whole window; what stands
+// for it over half of it. Of links that are equally strong that of an actor counts.
+func (i *Index) candidates(namespace string, spec v1alpha1.AlertSpec) []candidate {
+	var found []candidate
+	add := func(key entityKey, reach time.Duration, since time.Time) {
+		name, age := i.at(key, spec.FirstSeen.Time)
+		if !since.IsZero() {
+			age = max(age, spec.FirstSeen.Sub(since).Abs())
+		}
+		if name != "" && age <= reach {
+			found = append(found, candidate{name, reach - age})
 		}
 	}
+	window := i.window(namespace)
+	keys := i.strong(namespace, spec.Entities)
 	for _, key := range keys {
-		if name := i.at(i.standsFor(namespace, key), spec.FirstSeen.Time); name != "" {
-			return name
+		add(entityKey{namespace: namespace, key: key}, window, time.Time{})
+	}
+	for _, key := range keys {
+		for _, l := range i.standsFor(namespace, key) {
+			add(entityKey{namespace: namespace, key: l.to}, window/2, l.at)
+		}
+		add(entityKey{namespace: namespace, key: key, derived: true}, window/2, time.Time{})
+	}
+	if pod := i.podBehind(namespace, spec); pod != "" {
+		add(entityKey{namespace: namespace, key: pod}, window/2, time.Time{})
+	}
+	slices.SortStableFunc(found, func(a, b candidate) int { return cmp.Compare(b.left, a.left) })
+	return found
+}
+
+// find returns the case that an alert has the strongest link to.
+func (i *Index) find(namespace string, spec v1alpha1.AlertSpec) string {
+	if found := i.candidates(namespace, spec); len(found) > 0 {
+		return found[0].name
+	}
+	return ""
+}
+
+// podBehind is the pod from whose address an identity acted whose credential is not
+// bound to any pod.
+func (i *Index) podBehind(namespace string, spec v1alpha1.AlertSpec) string {
+	if actingPod(spec.Entities) != "" || !slices.ContainsFunc(spec.Entities, func(e v1alpha1.Entity) bool {
+		identity := e.Type == v1alpha1.EntityServiceAccount || e.Type == v1alpha1.EntityUser
+		return identity && e.Role == v1alpha1.RoleActor && !i.isWeak(namespace, e)
+	}) {
+		return ""
+	}
+	for _, e := range spec.Entities {
+		if e.Type != v1alpha1.EntityIP {
+			continue
+		}
+		if a, ok := i.addresses.Get(linkKey{namespace, e.Value}); ok && !a.shared && spec.FirstSeen.Sub(a.last).Abs() <= i.window(namespace) {
+			return a.pod
 		}
 	}
 	return ""
 }
 
-// standsFor is where the other side of a pod and its ServiceAccount is looked up:
-// for a pod the account if it acted itself, for an account the pods that run under it.
-func (i *Index) standsFor(namespace, key string) entityKey {
-	if pod, ok := strings.CutPrefix(key, podPrefix); ok {
-		if account := i.accountOf(pod); account != "" {
-			return entityKey{namespace: namespace, key: accountPrefix + account}
-		}
+func (i *Index) window(namespace string) time.Duration {
+	if window, ok := i.windows[namespace]; ok {
+		return window
 	}
-	if strings.HasPrefix(key, accountPrefix) {
-		return entityKey{namespace: namespace, key: key, derived: true}
-	}
-	return entityKey{}
+	return DefaultWindow
 }
 
-// accountOf a pod, unless it is one of the system's.
-func (i *Index) accountOf(pod string) string {
-	account, ok := i.accounts.Get(pod)
-	if !ok || isSystem(v1alpha1.Entity{Type: v1alpha1.EntityServiceAccount, Value: account}) {
-		return ""
-	}
-	return account
-}
-
-// at returns the case that an entity belongs to at a time of events.
-func (i *Index) at(key entityKey, when time.Time) string {
+// at returns the case that an entity belongs to, and how far a time of events is from
+// those at which it was seen there.
+func (i *Index) at(key entityKey, when time.Time) (name string, age time.Duration) {
 	e, ok := i.entries.Get(key)
-	if !ok {
-		return ""
+	switch {
+	case !ok:
+		return "", 0
+	case when.Before(e.first):
+		return e.name, e.first.Sub(when)
+	case when.After(e.last):
+		return e.name, when.Sub(e.last)
 	}
-	window, ok := i.windows[key.namespace]
-	if !ok {
-		window = DefaultWindow
-	}
-	if when.Before(e.first.Add(-window)) || when.After(e.last.Add(window)) {
-		return ""
-	}
-	return e.name
+	return e.name, 0
 }
 
-// add makes the alert's entities the case's. An entity that another case holds
-// within the window stays with it.
+// add makes the alert's entities the case's, and what they stand for. An entity that another
+// case holds within the window stays with it.
 func (i *Index) add(namespace, name, alert string, spec v1alpha1.AlertSpec) {
 	i.alerts.Add(caseKey{namespace, alert}, name)
-	for _, key := range strong(spec.Entities) {
+	for _, key := range i.strong(namespace, spec.Entities) {
 		i.hold(entityKey{namespace: namespace, key: key}, name, spec.FirstSeen.Time)
-		if pod, ok := strings.CutPrefix(key, podPrefix); ok {
-			if account := i.accountOf(pod); account != "" {
-				i.hold(entityKey{namespace: namespace, key: accountPrefix + account, derived: true}, name, spec.FirstSeen.Time)
-			}
+		if !strings.HasPrefix(key, podPrefix) && !strings.HasPrefix(key, workloadPrefix) {
+			continue
 		}
+		for _, l := range i.standsFor(namespace, key) {
+			i.hold(entityKey{namespace: namespace, key: l.to, derived: true}, name, spec.FirstSeen.Time)
+		}
+	}
+	if pod := i.podBehind(namespace, spec); pod != "" {
+		i.hold(entityKey{namespace: namespace, key: pod, derived: true}, name, spec.FirstSeen.Time)
 	}
 }
 
 func (i *Index) hold(key entityKey, name string, when time.Time) {
-	if holder := i.at(key, when); holder != "" && holder != name {
+	if holder, age := i.at(key, when); holder != "" && holder != name && age <= i.window(key.namespace) {
 		return
 	}
 	e, ok := i.entries.Get(key)

@@ -16,14 +16,19 @@ var involved = []v1alpha1.EntityType{
 	v1alpha1.EntityServiceAccount, v1alpha1.EntityUser, v1alpha1.EntityWorkload, v1alpha1.EntityKubernetesObject, v1alpha1.EntityCloudResource,
 }
 
+var (
+	podPrefix      = v1alpha1.Entity{Type: v1alpha1.EntityPod}.Key()
+	workloadPrefix = v1alpha1.Entity{Type: v1alpha1.EntityWorkload}.Key()
+)
+
 // strong returns the keys of the entities that make alerts belong together, actors
 // first. What many innocents share never does: nodes, namespaces, images,
-// addresses, groups, processes, files, and the system's own identities.
-func strong(entities []v1alpha1.Entity) []string {
+// addresses, groups, processes, files, the system's own identities and known automation.
+func (i *Index) strong(namespace string, entities []v1alpha1.Entity) []string {
 	var keys []string
 	for _, role := range []v1alpha1.EntityRole{v1alpha1.RoleActor, v1alpha1.RoleTarget, v1alpha1.RoleRelated, ""} {
 		for _, e := range entities {
-			if e.Role == role && isStrong(e, entities) && !slices.Contains(keys, e.Key()) {
+			if e.Role == role && !i.isWeak(namespace, e) && isStrong(e, entities) && !slices.Contains(keys, e.Key()) {
 				keys = append(keys, e.Key())
 			}
 		}
@@ -32,15 +37,22 @@ func strong(entities []v1alpha1.Entity) []string {
 }
 
 func isStrong(e v1alpha1.Entity, all []v1alpha1.Entity) bool {
-	if isSystem(e) || e.Value == "" {
-		return false
-	}
 	part := e.Role == v1alpha1.RoleActor || e.Role == v1alpha1.RoleTarget
 	if e.Type == v1alpha1.EntityHost {
 		// A host is one thing for alerts about hosts, and a crowd for alerts about pods.
 		return part && !slices.ContainsFunc(all, func(o v1alpha1.Entity) bool { return o.Type == v1alpha1.EntityPod })
 	}
 	return slices.Contains(anyRole, e.Type) || part && slices.Contains(involved, e.Type)
+}
+
+// isWeak: the name says nothing of who is behind it, or there is none.
+func (i *Index) isWeak(namespace string, e v1alpha1.Entity) bool {
+	return e.Value == "" || isSystem(e) || i.automation[namespace][e.Key()]
+}
+
+func (i *Index) isWeakKey(namespace, key string) bool {
+	kind, value, _ := strings.Cut(key, ":")
+	return i.isWeak(namespace, v1alpha1.Entity{Type: v1alpha1.EntityType(kind), Value: value})
 }
 
 // isSystem: identities under which the cluster itself acts, for everybody.

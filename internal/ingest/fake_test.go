@@ -209,6 +209,8 @@ func (w *witness) recorded() (raw, alerts []string) {
 	return slices.Clone(w.raw), slices.Clone(w.alerts)
 }
 
+func (*witness) Observe(string, map[string]any, time.Time) {}
+
 func (*witness) Join(_, _ string, spec v1alpha1.AlertSpec) string { return "case-of-" + spec.Source }
 
 func (w *witness) Closed(string, string) (closed, byHuman bool) { return w.closed, w.byHuman }

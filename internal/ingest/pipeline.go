@@ -37,6 +37,8 @@ type Recorder interface {
 // Correlator names the Investigation that a new alert joins; empty for none yet. It
 // knows those that take no further alerts.
 type Correlator interface {
+	// Observe learns from a raw audit event what belongs together.
+	Observe(namespace string, event map[string]any, at time.Time)
 	Closed(namespace, investigation string) (closed, byHuman bool)
 	Join(namespace, name string, spec v1alpha1.AlertSpec) (investigation string)
 }

@@ -73,6 +73,7 @@ func (r *run) remember(message stream.Message, batch decode.Batch) {
 	r.Recorder.Reached(message.Position.Stream, message.Position.Sequence)
 	for _, event := range batch.Events {
 		r.Recorder.Record(message.Namespace, event.Object, event.At)
+		r.Correlator.Observe(message.Namespace, event.Object, event.At)
 	}
 	for _, spec := range batch.Alerts {
 		r.Recorder.RecordAlert(message.Namespace, spec)

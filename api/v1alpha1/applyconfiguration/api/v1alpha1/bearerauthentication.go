@@ -5,7 +5,8 @@ package v1alpha1
 // BearerAuthenticationApplyConfiguration represents a declarative configuration of the BearerAuthentication type for use
 // with apply.
 //
-// BearerAuthentication demands "Authorization: Bearer <token>".
+// BearerAuthentication demands "Authorization: Bearer <token>", or the token as the
+// password of "Authorization: Basic", which senders make of http://<any name>:<token>@...
 type BearerAuthenticationApplyConfiguration struct {
 	// secretRef points to the token.
 	SecretRef *SecretKeyReferenceApplyConfiguration `json:"secretRef,omitempty"`
