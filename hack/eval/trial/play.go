@@ -44,45 +44,64 @@ func (c *Court) Play(ctx context.Context, s *scenario.Scenario) (cases []Case, e
 		return nil, err
 	}
 	began := time.Now().Add(-s.Length()).Truncate(time.Millisecond)
-	remembered := activity.New(activity.DefaultLimits)
-	if err := c.remember(remembered, s, began); err != nil {
+	w := &witness{memory: activity.New(activity.DefaultLimits), cases: correlate.NewIndex()}
+	w.cases.SetAutomation(tenant, automation(s))
+	if err := c.remember(w, s, began); err != nil {
 		return nil, err
 	}
-	alerts, err := c.observe(remembered, s, began)
+	alerts, err := c.observe(w, s, began)
 	if err != nil {
 		return nil, err
 	}
 	if err := errors.Join(c.broken...); err != nil {
 		return nil, err
 	}
-	return c.investigate(ctx, s, remembered, alerts)
+	return c.investigate(ctx, s, w, alerts)
 }
 
-// remember lets memory see what happened before.
-func (c *Court) remember(remembered *activity.Memory, s *scenario.Scenario, began time.Time) error {
+// automation are the users that the tenant declares as such.
+func automation(s *scenario.Scenario) []string {
+	var users []string
+	if s.Analyst != nil {
+		for _, known := range s.Analyst.KnownAutomation {
+			users = append(users, known.User)
+		}
+	}
+	return users
+}
+
+// witness is what sees every event, whether it makes an alert or not.
+type witness struct {
+	memory *activity.Memory
+	cases  *correlate.Index
+}
+
+func (w *witness) see(batch decode.Batch) {
+	for _, event := range batch.Events {
+		w.memory.Record(tenant, event.Object, event.At)
+		w.cases.Observe(tenant, event.Object, event.At)
+	}
+	for _, spec := range batch.Alerts {
+		w.memory.RecordAlert(tenant, spec)
+	}
+}
+
+// remember lets the witness see what happened before.
+func (c *Court) remember(w *witness, s *scenario.Scenario, began time.Time) error {
 	for i, series := range s.History {
 		for at := began.Add(-series.For.Duration); at.Before(began.Add(-series.Every.Duration / 2)); at = at.Add(series.Every.Duration) {
 			_, batch, err := c.decode(series.Observation, fmt.Sprintf("past-%d-%d", i, at.UnixNano()), at)
 			if err != nil {
 				return fmt.Errorf("history[%d]: %w", i, err)
 			}
-			record(remembered, batch)
+			w.see(batch)
 		}
 	}
 	return nil
 }
 
-func record(remembered *activity.Memory, batch decode.Batch) {
-	for _, event := range batch.Events {
-		remembered.Record(tenant, event.Object, event.At)
-	}
-	for _, spec := range batch.Alerts {
-		remembered.RecordAlert(tenant, spec)
-	}
-}
-
 // observe takes the events in, in the order in which they come, as the pipeline does.
-func (c *Court) observe(remembered *activity.Memory, s *scenario.Scenario, began time.Time) ([]v1alpha1.Alert, error) {
+func (c *Court) observe(w *witness, s *scenario.Scenario, began time.Time) ([]v1alpha1.Alert, error) {
 	var alerts []v1alpha1.Alert
 	known := map[string]int{}
 	for i, o := range s.Events {
@@ -92,7 +111,7 @@ func (c *Court) observe(remembered *activity.Memory, s *scenario.Scenario, began
 			if err != nil {
 				return nil, fmt.Errorf("events[%d]: %w", i, err)
 			}
-			record(remembered, batch)
+			w.see(batch)
 			for _, spec := range ingest.Specs(c.detections, tenant, source, at, &batch) {
 				if at, ok := known[spec.Fingerprint]; ok {
 					alerts[at].Status.Count++
@@ -100,9 +119,11 @@ func (c *Court) observe(remembered *activity.Memory, s *scenario.Scenario, began
 					continue
 				}
 				known[spec.Fingerprint] = len(alerts)
-				alerts = append(alerts, v1alpha1.Alert{
+				alert := v1alpha1.Alert{
 					ObjectMeta: metav1.ObjectMeta{Namespace: tenant, Name: ingest.AlertName(spec)}, Spec: spec, Status: v1alpha1.AlertStatus{Count: 1},
-				})
+				}
+				alert.Labels = map[string]string{v1alpha1.LabelInvestigation: w.cases.Join(tenant, alert.Name, spec)}
+				alerts = append(alerts, alert)
 			}
 		}
 	}
@@ -126,18 +147,17 @@ func (c *Court) decode(o scenario.Observation, id string, at time.Time) (string,
 }
 
 // investigate has each case investigated.
-func (c *Court) investigate(ctx context.Context, s *scenario.Scenario, remembered *activity.Memory, alerts []v1alpha1.Alert) ([]Case, error) {
-	index := correlate.NewIndex()
+func (c *Court) investigate(ctx context.Context, s *scenario.Scenario, w *witness, alerts []v1alpha1.Alert) ([]Case, error) {
 	byCase := map[string][]v1alpha1.Alert{}
 	var order []string
 	for _, a := range alerts {
-		name := index.Join(tenant, a.Name, a.Spec)
+		name := a.Labels[v1alpha1.LabelInvestigation]
 		if byCase[name] == nil {
 			order = append(order, name)
 		}
 		byCase[name] = append(byCase[name], a)
 	}
-	investigator, err := c.investigator(s, remembered)
+	investigator, err := c.investigator(s, w.memory)
 	if err != nil {
 		return nil, err
 	}
