@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -132,9 +131,9 @@ func (r *run) refuse(ctx context.Context, c creation) error {
 		if err != nil {
 			return err
 		}
-		source, _, err := r.decodings.get(ctx, types.NamespacedName{Namespace: message.Namespace, Name: message.Source})
-		if err != nil && !apierrors.IsNotFound(err) {
-			return errors.Join(err, c.err)
+		source, _, _, err := r.source(ctx, message)
+		if err != nil {
+			return err
 		}
 		err = r.bury(ctx, source, stream.DeadLetter{
 			Namespace: message.Namespace, Source: message.Source, Class: classRejected,

@@ -1,14 +1,17 @@
 package ingest_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/internal/ingest"
@@ -261,6 +264,38 @@ func TestPipelineBadInput(t *testing.T) {
 				t.Errorf("Kubernetes events %q", saw.notes)
 			}
 		})
+	}
+}
+
+// editedSources answers the first read of an AlertSource with what it was then, and later ones with what became of it.
+type editedSources struct {
+	client.Client
+	before, after *v1alpha1.AlertSource
+	reads         atomic.Int32
+}
+
+func (e *editedSources) Get(_ context.Context, _ client.ObjectKey, into client.Object, _ ...client.GetOption) error {
+	now := e.after
+	if e.reads.Add(1) == 1 {
+		now = e.before
+	}
+	now.DeepCopyInto(into.(*v1alpha1.AlertSource))
+	return nil
+}
+
+// Somebody edits an AlertSource, and gets it wrong, between the event and the answer of the API server.
+func TestPipelineRefusedAfterTheSourceWasEdited(t *testing.T) {
+	w := newWorld(t)
+	before, after := source("falco", v1alpha1.FormatFalco), source("falco", v1alpha1.FormatGeneric)
+	after.Generation = 2
+	after.Spec.Mapping = &v1alpha1.GenericMapping{Rule: "event."}
+	w.sources = &editedSources{Client: w.sources, before: before, after: after}
+	w.alerts.refuse = apierrors.NewInvalid(schema.GroupKind{Kind: "Alert"}, "a", nil)
+	s := w.open(t)
+	saw := &witness{}
+	w.lead(t, s, saw, processed(t, s, publish(t, s, "falco", shell("web-0", 0))))
+	if found := letters(t, s); len(found) != 1 || found[0].Class != "rejected" || len(saw.notes) != 1 {
+		t.Errorf("dead letters %+v, Kubernetes events %q", found, saw.notes)
 	}
 }
 

@@ -19,16 +19,7 @@ import (
 // had their effect and are only remembered.
 func (r *run) process(ctx context.Context, message stream.Message) error {
 	replay := message.Position.Sequence <= r.saved
-	var source *v1alpha1.AlertSource
-	var d decoding
-	var wrong error
-	err := r.insist(ctx, "Cannot read an AlertSource", func(ctx context.Context) error {
-		source, d, wrong = r.decodings.get(ctx, types.NamespacedName{Namespace: message.Namespace, Name: message.Source})
-		if source == nil && !apierrors.IsNotFound(wrong) {
-			return wrong
-		}
-		return nil
-	})
+	source, d, wrong, err := r.source(ctx, message)
 	if err != nil {
 		return err
 	}
@@ -52,6 +43,19 @@ func (r *run) process(ctx context.Context, message stream.Message) error {
 	}
 	r.advance(message)
 	return nil
+}
+
+// source is the AlertSource of a message, nil if it is gone; wrong says why there is no
+// decoding. The error is the context's.
+func (r *run) source(ctx context.Context, message stream.Message) (source *v1alpha1.AlertSource, d decoding, wrong, err error) {
+	err = r.insist(ctx, "Cannot read an AlertSource", func(ctx context.Context) error {
+		source, d, wrong = r.decodings.get(ctx, types.NamespacedName{Namespace: message.Namespace, Name: message.Source})
+		if source == nil && !apierrors.IsNotFound(wrong) {
+			return wrong
+		}
+		return nil
+	})
+	return source, d, wrong, err
 }
 
 func (r *run) advance(message stream.Message) {
