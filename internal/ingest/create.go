@@ -123,10 +123,15 @@ func (t *table) settle(c creation, now time.Time) {
 	t.created(c.tracked, now)
 }
 
-// refuse puts aside every message of an alert that the API server does not take.
+// refuse puts aside every message of an alert that the API server does not take. A
+// letter holds the whole message, so that one does for all of its alerts.
 func (r *run) refuse(ctx context.Context, c creation) error {
 	e := c.tracked
 	for _, tally := range e.creating {
+		if tally.sequence == r.refused {
+			r.Log.Info("The API server refuses another Alert of an event that was put aside", "alert", e.key, "reason", c.err.Error())
+			continue
+		}
 		message, err := r.Stream.Message(ctx, tally.sequence)
 		if err != nil {
 			return err
@@ -138,11 +143,12 @@ func (r *run) refuse(ctx context.Context, c creation) error {
 		err = r.bury(ctx, source, stream.DeadLetter{
 			Namespace: message.Namespace, Source: message.Source, Class: classRejected,
 			Reason: "the API server refuses the Alert: " + c.err.Error(),
-			Origin: message.Position.String() + "/" + e.key.Name, Body: message.Body,
+			Origin: message.Position.String() + "/rejected", Body: message.Body,
 		})
 		if err != nil {
 			return err
 		}
+		r.refused = tally.sequence
 	}
 	r.table.forget(e)
 	return nil

@@ -340,6 +340,31 @@ func TestPipelineDeadLettersOfOneMessage(t *testing.T) {
 	}
 }
 
+// With a quota on Alerts, say, every alert of a message is refused; the message is kept once.
+func TestPipelineRefusedAlertsOfOneMessage(t *testing.T) {
+	w := newWorld(t, source("falco", v1alpha1.FormatFalco))
+	w.alerts.refuse = apierrors.NewForbidden(schema.GroupResource{Resource: "alerts"}, "a", nil)
+	s := w.open(t)
+	var bodies []string
+	var last uint64
+	for i := range 3 {
+		var events []string
+		for j := range 50 {
+			events = append(events, shell(fmt.Sprint("web-", j), time.Duration(i)*time.Second))
+		}
+		bodies = append(bodies, "["+strings.Join(events, ",")+"]")
+		last = publish(t, s, "falco", bodies[i])
+	}
+	w.lead(t, s, &witness{}, processed(t, s, last))
+	var got []string
+	for _, letter := range letters(t, s) {
+		got = append(got, string(letter.Body))
+	}
+	if diff := cmp.Diff(bodies, got); diff != "" {
+		t.Errorf("%d letters, %s", len(got), diff)
+	}
+}
+
 func TestPipelineRemembersAfterRestart(t *testing.T) {
 	w := newWorld(t, source("falco", v1alpha1.FormatFalco), source("audit", v1alpha1.FormatKubernetesAudit))
 	s := w.open(t)

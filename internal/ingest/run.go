@@ -29,6 +29,8 @@ type run struct {
 	creating int
 	// position is the last message processed in memory, saved the last one whose effects are all written.
 	position, saved uint64
+	// refused is the last message put aside because of an alert that was refused.
+	refused uint64
 	// heard is when the message at position was received.
 	heard, swept time.Time
 }

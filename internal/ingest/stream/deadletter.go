@@ -29,7 +29,7 @@ type DeadLetter struct {
 	Class string
 	// Reason in one line: what was wrong, and with which field.
 	Reason string
-	// Origin tells the part of the message, "<stream>/<sequence>" or with "/<index>";
+	// Origin tells the part of the message, "<stream>/<sequence>", with "/<index>" or "/rejected";
 	// a letter with the same origin is stored once. Empty for what never reached the stream.
 	Origin string
 	// Body after redaction.
