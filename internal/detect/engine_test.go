@@ -140,7 +140,7 @@ func TestDetectTellsDeedsApart(t *testing.T) {
 		}, true},
 		"another subject":      {binding, []string{`"alice"`, `"mallory"`}, false},
 		"the subject as actor": {binding, []string{`"alice"`, `"deployer"`}, false},
-		"one subject more":     {binding, []string{`"alice"}`, `"alice"},{"kind":"Group","name":"system:authenticated"}`}, false},
+		"one subject more":     {binding, []string{`"alice"}`, `"alice"},{"kind":"Group","name":"ops"}`}, false},
 		"another verb":         {binding, []string{`"create"`, `"update"`}, false},
 		"another mount":        {workload, []string{`"hostNetwork":true`, `"hostNetwork":true,"volumes":[{"name":"x","hostPath":{"path":"/"}}]`}, false},
 		"patched again":        {workload, []string{`"1"`, `"2"`}, true},
