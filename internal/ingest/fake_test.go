@@ -244,6 +244,8 @@ type world struct {
 	archive *fakeArchive
 	sources client.Client
 	clock   *testclock.FakeClock
+	// registry of the last pipeline.
+	registry *prometheus.Registry
 }
 
 func newWorld(t *testing.T, sources ...client.Object) *world {
@@ -271,9 +273,10 @@ func (w *world) lead(t *testing.T, s *stream.Stream, saw *witness, until func() 
 
 func (w *world) leadOn(t *testing.T, alerts ingest.Alerts, s *stream.Stream, saw *witness, until func() bool) {
 	t.Helper()
+	w.registry = prometheus.NewRegistry()
 	p := &ingest.Pipeline{
 		Stream: s, Sources: w.sources, Alerts: alerts, Archive: w.archive, Detector: saw, Recorder: saw, Correlator: saw, Events: saw,
-		Metrics: ingest.NewMetrics(prometheus.NewRegistry()), Clock: w.clock, FlushInterval: ingest.DefaultFlushInterval,
+		Metrics: ingest.NewMetrics(w.registry), Clock: w.clock, FlushInterval: ingest.DefaultFlushInterval,
 		Log: testr.New(t),
 	}
 	ctx, cancel := context.WithCancel(t.Context())

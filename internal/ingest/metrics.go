@@ -9,6 +9,7 @@ type Metrics struct {
 	created     prometheus.Counter
 	repeats     prometheus.Counter
 	deadLetters *prometheus.CounterVec
+	newest      *prometheus.GaugeVec
 }
 
 // NewMetrics registers the metrics of ingest.
@@ -26,8 +27,11 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		deadLetters: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tocsin_ingest_dead_letters_total", Help: "What had no effect and was put aside, by class of reason.",
 		}, []string{"reason"}),
+		newest: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "tocsin_ingest_newest_event_timestamp_seconds", Help: "When the newest event processed of an AlertSource happened.",
+		}, []string{"namespace", "source"}),
 	}
-	registry.MustRegister(m.requests, m.events, m.created, m.repeats, m.deadLetters)
+	registry.MustRegister(m.requests, m.events, m.created, m.repeats, m.deadLetters, m.newest)
 	return m
 }
 

@@ -35,13 +35,13 @@ func (r *run) process(ctx context.Context, message stream.Message) error {
 	}
 	batch := d.decoder.Decode(message.Body, message.Received)
 	r.remember(message, batch)
-	if replay {
-		return nil
+	if !replay {
+		if err := r.effects(ctx, message, source, d, batch); err != nil {
+			return err
+		}
+		r.advance(message)
 	}
-	if err := r.effects(ctx, message, source, d, batch); err != nil {
-		return err
-	}
-	r.advance(message)
+	r.newest.processed(message, batch)
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 
@@ -24,6 +25,7 @@ type run struct {
 	table     *table
 	decodings decodings
 	notices   notices
+	newest    newest
 	// created delivers what became of creations; creating of them are under way.
 	created  chan creation
 	creating int
@@ -39,7 +41,7 @@ func newRun(p *Pipeline) *run {
 	return &run{
 		Pipeline: p, table: newTable(p.Stream.ID(), p.FlushInterval),
 		decodings: decodings{reader: p.Sources, compiled: map[types.NamespacedName]compiledDecoding{}},
-		notices:   newNotices(p.Events), created: make(chan creation, maxCreations), swept: p.Clock.Now(),
+		notices:   newNotices(p.Events), newest: newNewest(p.Metrics), created: make(chan creation, maxCreations), swept: p.Clock.Now(),
 	}
 }
 
@@ -115,6 +117,10 @@ func (r *run) tick(ctx context.Context) error {
 	}
 	if now.Sub(r.swept) >= sweepEvery {
 		r.table.sweep(r.saved, r.heard)
+		r.newest.sweep(func(key types.NamespacedName) bool {
+			source, _, err := r.decodings.get(ctx, key)
+			return source == nil && apierrors.IsNotFound(err)
+		})
 		r.swept = now
 		return r.Stream.Expire(ctx, r.saved, now)
 	}
