@@ -122,7 +122,7 @@ type ApprovalSpec struct {
 	// +required
 	Tier Tier `json:"tier,omitempty"`
 
-	// approver is the user name of who creates this object; the API server refuses any other.
+	// approver is the user name of who creates this object; the API server refuses any other, and every ServiceAccount.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512

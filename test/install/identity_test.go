@@ -81,6 +81,38 @@ func TestImpersonatorIsNotTheOperator(t *testing.T) {
 	}
 }
 
+// The role edit lets people impersonate ServiceAccounts, ask for their tokens and
+// run as them: what one of those holds, it would hand to them.
+func TestWhoActsAsAServiceAccountMayNotApprove(t *testing.T) {
+	c := cluster(t)
+	ns := newNamespace(t, c)
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "on-call"}}
+	if err := c.Client.Create(t.Context(), account); err != nil {
+		t.Fatal(err)
+	}
+	senior := "system:serviceaccount:" + ns + ":on-call"
+	person(t, c, senior, "tocsin-senior")
+	mallory := person(t, c, "mallory", "edit")
+
+	minted := &authenticationv1.TokenRequest{}
+	if err := mallory.SubResource("token").Create(t.Context(), account, minted); err != nil {
+		t.Fatalf("mallory asking for a token: %v", err)
+	}
+	byToken := rest.AnonymousClientConfig(c.Config)
+	byToken.BearerToken = minted.Status.Token
+	byImpersonation := c.As(t, "mallory")
+	byImpersonation.Impersonate = rest.ImpersonationConfig{UserName: senior}
+	ways := map[string]*rest.Config{"with its token": byToken, "impersonating it": byImpersonation}
+	for way, config := range ways {
+		for _, tier := range []v1alpha1.Tier{v1alpha1.TierAnalyst, v1alpha1.TierSenior} {
+			err := newClient(t, c, config).Create(t.Context(), approval(ns, senior, tier))
+			if err := refused(err, "tocsin-approvals", "'"+senior+"' is a ServiceAccount, and none may decide"); err != nil {
+				t.Errorf("%s, at tier %s: %v", way, tier, err)
+			}
+		}
+	}
+}
+
 // tokenSecret asks for a token of the operator.
 func tokenSecret(ns string) *corev1.Secret {
 	return &corev1.Secret{

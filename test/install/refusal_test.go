@@ -36,6 +36,12 @@ func approval(ns, approver string, tier v1alpha1.Tier) *v1alpha1.Approval {
 	}
 }
 
+func denial(ns, approver string) *v1alpha1.Approval {
+	a := approval(ns, approver, v1alpha1.TierAnalyst)
+	a.Spec.Decision = v1alpha1.Deny
+	return a
+}
+
 func action(ns, requestedBy string) *v1alpha1.ResponseAction {
 	return &v1alpha1.ResponseAction{
 		ObjectMeta: metav1.ObjectMeta{Namespace: ns, GenerateName: "isolate-", Labels: map[string]string{v1alpha1.LabelInvestigation: "shop"}},
@@ -69,6 +75,7 @@ func refused(err error, policy, words string) error {
 func TestCreation(t *testing.T) {
 	c := cluster(t)
 	ns := newNamespace(t, c)
+	workload := "system:serviceaccount:" + ns + ":on-call"
 	people := map[string]client.Client{
 		"alice":       person(t, c, "alice", "tocsin-responder"),
 		"sam":         person(t, c, "sam", "tocsin-senior"),
@@ -76,6 +83,7 @@ func TestCreation(t *testing.T) {
 		"playbook:me": person(t, c, "playbook:me", "tocsin-responder"),
 		// The operator has more rights here than it is ever given.
 		operator: person(t, c, operator, "cluster-admin"),
+		workload: person(t, c, workload, "tocsin-senior"),
 	}
 	tests := map[string]struct {
 		as     string
@@ -103,7 +111,16 @@ func TestCreation(t *testing.T) {
 			as: operator, object: approval(ns, operator, "senior"), policy: "tocsin-approvals",
 			words: "the operator never approves its own actions",
 		},
-		"a responder asks for an action": {as: "alice", object: action(ns, "alice")},
+		"a ServiceAccount approves": {
+			as: workload, object: approval(ns, workload, "senior"), policy: "tocsin-approvals",
+			words: "'" + workload + "' is a ServiceAccount, and none may decide",
+		},
+		"a ServiceAccount denies": {
+			as: workload, object: denial(ns, workload), policy: "tocsin-approvals",
+			words: "'" + workload + "' is a ServiceAccount, and none may decide",
+		},
+		"a ServiceAccount asks for an action": {as: workload, object: action(ns, workload)},
+		"a responder asks for an action":      {as: "alice", object: action(ns, "alice")},
 		"a responder asks as another": {
 			as: "alice", object: action(ns, "sam"), policy: "tocsin-requesters",
 			words: "spec.requestedBy is 'sam' but you are 'alice': nobody asks in somebody else's name, so write your own",

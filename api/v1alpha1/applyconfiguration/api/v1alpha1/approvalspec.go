@@ -19,7 +19,7 @@ type ApprovalSpecApplyConfiguration struct {
 	Decision *apiv1alpha1.ApprovalDecision `json:"decision,omitempty"`
 	// tier at which the approver decides: needs the verb approve on approvaltiers/<tier>.
 	Tier *apiv1alpha1.Tier `json:"tier,omitempty"`
-	// approver is the user name of who creates this object; the API server refuses any other.
+	// approver is the user name of who creates this object; the API server refuses any other, and every ServiceAccount.
 	Approver *string `json:"approver,omitempty"`
 	// reason of the approver.
 	Reason *string `json:"reason,omitempty"`
