@@ -43,7 +43,7 @@ type bench struct {
 }
 
 func (b *bench) build(ctx context.Context) error {
-	return errors.Join(b.lab.Clean(ctx), b.lab.Build(ctx))
+	return errors.Join(b.lab.Clean(ctx), b.lab.Build(ctx, "./cmd/tocsin"))
 }
 
 func (b *bench) raise(ctx context.Context) error {

@@ -15,6 +15,11 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/go-logr/logr"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/tocsin-dev/tocsin/hack/lab"
 )
 
 // limit of the whole demo, after its binaries are built.
@@ -23,6 +28,7 @@ const limit = 10 * time.Minute
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	log.SetLogger(logr.Discard())
 	if err := run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "\ndemo: FAILED:", err)
 		os.Exit(1)
@@ -52,7 +58,7 @@ func run(ctx context.Context) (err error) {
 		}
 		p.tearDown()
 		if err != nil {
-			s.say("logs are in %s", s.dir)
+			s.say("logs are in %s", s.Dir)
 		}
 	}()
 	if err := p.perform(ctx); err != nil {
@@ -75,7 +81,7 @@ func newStage() (*stage, error) {
 		return nil, err
 	}
 	tty := info.Mode()&os.ModeCharDevice != 0
-	return &stage{dir: filepath.Join(root, ".demo"), root: root, out: os.Stdout, tty: tty, t0: time.Now()}, nil
+	return &stage{Lab: &lab.Lab{Root: root, Dir: filepath.Join(root, ".demo")}, out: os.Stdout, tty: tty, t0: time.Now()}, nil
 }
 
 func valueOr(value, fallback string) string {

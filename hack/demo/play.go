@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/hack/lab"
 )
 
 // play is the story: who is in it and what happened so far.
@@ -19,9 +20,10 @@ type play struct {
 	*stage
 	kills int
 
-	ownCluster bool
+	cluster    *lab.Cluster // its own; nil if it plays on a given one
 	operator   *operator
 	admin      client.Client
+	scheme     string // of the operator's ingest
 	ingest     *http.Client
 	webToken   string // bearer token of the Falco source
 	auditToken string // bearer token of the audit source
@@ -65,10 +67,10 @@ func (p *play) tearDown() {
 			p.say("stop the operator: %v", err)
 		}
 	}
-	if p.ownCluster {
+	if p.cluster != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
-		if _, err := p.goRun(ctx, "run", ".", "stop", "--dir", p.file("cluster")); err != nil {
+		if err := p.cluster.Stop(ctx); err != nil {
 			p.say("stop the cluster: %v", err)
 		}
 	}
@@ -83,7 +85,7 @@ func (p *play) lookAround(context.Context) {
   kubectl soc -n soc case %s
 The operator's log is %s. The next make demo stops all of it first; so does
   kill %d; go -C hack/controlplane run . stop --dir %s
-`, p.path, p.kubeconfig("admin"), p.attack.Name, p.file("operator.log"), p.operator.cmd.Process.Pid, p.file("cluster"))
+`, p.Path(), p.kubeconfig("admin"), p.attack.Name, p.operator.Log(), p.operator.PID(), p.File("cluster"))
 }
 
 // connect makes a client with the rights of an administrator, to look at what came out.

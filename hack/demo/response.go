@@ -233,13 +233,13 @@ func (p *play) undone(ctx context.Context) error {
 
 // proven verifies a copy of the log, then a copy in which one byte was changed.
 func (p *play) proven(ctx context.Context) error {
-	original, changed := p.file("audit-copy"), p.file("audit-changed")
+	original, changed := p.File("audit-copy"), p.File("audit-changed")
 	for _, copied := range []string{original, changed} {
-		if _, err := p.silent(ctx, "alice", io.Discard, "cp", "-r", p.file("data/audit/log"), copied); err != nil {
+		if _, err := p.silent(ctx, "alice", io.Discard, "cp", "-r", p.File("data/audit/log"), copied); err != nil {
 			return err
 		}
 	}
-	key := p.file("data/audit/audit.pub")
+	key := p.File("data/audit/audit.pub")
 	if _, err := p.run(ctx, "alice", "kubectl", "soc", "audit", "verify", original, "--key", key); err != nil {
 		return err
 	}

@@ -34,37 +34,30 @@ func newScheme() (*runtime.Scheme, error) {
 
 // raiseCluster starts a control plane, or takes the one it was given.
 func (p *play) raiseCluster(ctx context.Context) error {
-	ingest, err := lab.FreeAddress()
-	if err != nil {
-		return err
-	}
-	health, err := lab.FreeAddress()
-	if err != nil {
-		return err
-	}
-	p.operator = &operator{stage: p.stage, ingest: ingest, health: health}
-	p.webToken = rand.Text()
-	p.auditToken = rand.Text()
+	p.webToken, p.auditToken = rand.Text(), rand.Text()
 	for source, token := range map[string]string{"falco": p.webToken, "audit": p.auditToken} {
-		if err := os.WriteFile(p.file(source+".token"), []byte(token), 0o600); err != nil {
+		if err := os.WriteFile(p.File(source+".token"), []byte(token), 0o600); err != nil {
 			return err
 		}
 	}
 	if given := os.Getenv("KUBECONFIG"); given != "" {
 		return p.useCluster(given)
 	}
-	p.ownCluster = true
-	url := "https://" + ingest + "/v1/sources/soc/audit"
-	p.say("go -C hack/controlplane run . start --audit-webhook-url %s ...", url)
-	_, err = p.goRun(ctx, "run", ".", "start", "--dir", p.file("cluster"), "--controller-manager",
-		"--audit-webhook-url", url, "--audit-webhook-token-file", p.file("audit.token"))
+	// Its ingest has the certificate that the API server was told to expect.
+	pki := p.File("cluster/pki")
+	err := p.newOperator("https", "--ingest-tls-cert-file="+pki+"/audit-webhook.crt", "--ingest-tls-key-file="+pki+"/audit-webhook.key")
 	if err != nil {
 		return err
 	}
-	if err := p.trust(p.file("cluster/pki")); err != nil {
+	p.say("go -C hack/controlplane run . start --audit-webhook-url %s ...", p.url("audit"))
+	p.cluster, err = p.StartCluster(ctx, "--controller-manager", "--audit-webhook-url", p.url("audit"), "--audit-webhook-token-file", p.File("audit.token"))
+	if err != nil {
 		return err
 	}
-	if err := copyFile(p.file("cluster/admin.kubeconfig"), p.kubeconfig("admin")); err != nil {
+	if err := p.trust(pki); err != nil {
+		return err
+	}
+	if err := copyFile(p.cluster.Kubeconfig, p.kubeconfig("admin")); err != nil {
 		return err
 	}
 	if err := p.connect(); err != nil {
@@ -74,11 +67,15 @@ func (p *play) raiseCluster(ctx context.Context) error {
 	return err
 }
 
-// trust makes the operator serve, and senders accept, the certificate that the API server was told to expect.
+// newOperator prepares the operator, whose ingest speaks http or https.
+func (p *play) newOperator(scheme string, flags ...string) error {
+	prepared, err := p.NewOperator(p.kubeconfig("operator"), append(flags, "--leader-elect=false")...)
+	p.operator, p.scheme = &operator{Operator: prepared, stage: p.stage}, scheme
+	return err
+}
+
+// trust makes senders accept the operator's certificate.
 func (p *play) trust(pki string) error {
-	p.operator.tlsFlags = []string{
-		"--ingest-tls-cert-file=" + filepath.Join(pki, "audit-webhook.crt"), "--ingest-tls-key-file=" + filepath.Join(pki, "audit-webhook.key"),
-	}
 	ca, err := os.ReadFile(filepath.Join(pki, "ca.crt"))
 	if err != nil {
 		return err
@@ -102,6 +99,9 @@ func (p *play) useCluster(given string) error {
 		return fmt.Errorf("AUDIT_LOG: %w", err)
 	}
 	p.ingest = http.DefaultClient
+	if err := p.newOperator("http"); err != nil {
+		return err
+	}
 	if err := copyFile(given, p.kubeconfig("admin")); err != nil {
 		return err
 	}
@@ -110,11 +110,7 @@ func (p *play) useCluster(given string) error {
 
 // url of an alert source of the tenant.
 func (p *play) url(source string) string {
-	scheme := "http"
-	if len(p.operator.tlsFlags) > 0 {
-		scheme = "https"
-	}
-	return scheme + "://" + p.operator.ingest + "/v1/sources/soc/" + source
+	return p.scheme + "://" + p.operator.Ingest + "/v1/sources/soc/" + source
 }
 
 // install applies the same objects as config/default, but for the Deployment: the operator runs on this machine.
@@ -133,7 +129,7 @@ func (p *play) install(ctx context.Context) error {
 	if err := p.identity(ctx, "operator", "tocsin-system", "tocsin"); err != nil {
 		return err
 	}
-	p.say("KUBECONFIG=%s bin/tocsin --data-dir=%s --ingest-bind-address=%s", p.kubeconfig("operator"), p.file("data"), p.operator.ingest)
+	p.say("KUBECONFIG=%s .demo/bin/tocsin --data-dir=%s --ingest-bind-address=%s", p.kubeconfig("operator"), p.File("data"), p.operator.Ingest)
 	if err := p.operator.start(ctx); err != nil {
 		return err
 	}
@@ -142,8 +138,8 @@ func (p *play) install(ctx context.Context) error {
 	}
 	return p.commands(ctx, "admin", [][]string{
 		{"kubectl", "create", "namespace", "soc"},
-		{"kubectl", "-n", "soc", "create", "secret", "generic", "falco-token", "--from-file=token=" + p.file("falco.token")},
-		{"kubectl", "-n", "soc", "create", "secret", "generic", "audit-token", "--from-file=token=" + p.file("audit.token")},
+		{"kubectl", "-n", "soc", "create", "secret", "generic", "falco-token", "--from-file=token=" + p.File("falco.token")},
+		{"kubectl", "-n", "soc", "create", "secret", "generic", "audit-token", "--from-file=token=" + p.File("audit.token")},
 		{"kubectl", "-n", "soc", "apply", "--server-side", "-f", "hack/demo/manifests/sources.yaml"},
 		{"kubectl", "-n", "soc", "wait", "--for=condition=Ready", "--timeout=60s", "--all", "alertsources"},
 	})

@@ -11,21 +11,34 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/tocsin-dev/tocsin/hack/lab"
 )
 
-// stage is where the demo plays: a work folder, the binaries and what is printed.
+// stage is where the demo plays: a work folder with kubeconfigs, logs and data, the
+// programs, and what is printed.
 type stage struct {
-	dir  string // kubeconfigs, logs and data
-	root string // the project
-	path string // PATH with the binaries of this demo first
-	out  io.Writer
-	tty  bool
-	t0   time.Time
+	*lab.Lab
+	out io.Writer
+	tty bool
+	t0  time.Time
 }
 
-func (s *stage) file(name string) string { return filepath.Join(s.dir, name) }
+func (s *stage) kubeconfig(who string) string { return s.File(who + ".kubeconfig") }
 
-func (s *stage) kubeconfig(who string) string { return s.file(who + ".kubeconfig") }
+// build makes the binaries of the control plane and of Tocsin, where caches do not hold them.
+func (s *stage) build(ctx context.Context) error {
+	if err := s.Clean(ctx); err != nil {
+		return err
+	}
+	s.chapter("Build")
+	s.say("go build -o .demo/bin/ ./cmd/tocsin ./cmd/kubectl-soc (minutes the first time, seconds after)")
+	if err := s.Build(ctx, "./cmd/tocsin", "./cmd/kubectl-soc"); err != nil {
+		return err
+	}
+	s.t0 = time.Now()
+	return nil
+}
 
 // chapter prints a heading.
 func (s *stage) chapter(format string, args ...any) {
@@ -54,8 +67,8 @@ func (s *stage) run(ctx context.Context, who string, command ...string) (string,
 func (s *stage) silent(ctx context.Context, who string, echo io.Writer, command ...string) (string, error) {
 	var output bytes.Buffer
 	cmd := exec.CommandContext(ctx, s.look(command[0]), command[1:]...)
-	cmd.Dir = s.root
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+s.kubeconfig(who), "PATH="+s.path)
+	cmd.Dir = s.Root
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+s.kubeconfig(who), "PATH="+s.Path())
 	cmd.Stdout = io.MultiWriter(echo, &output)
 	cmd.Stderr = cmd.Stdout
 	err := cmd.Run()
@@ -70,7 +83,7 @@ func (s *stage) look(name string) string {
 	if strings.ContainsRune(name, '/') {
 		return name
 	}
-	for _, dir := range filepath.SplitList(s.path) {
+	for _, dir := range filepath.SplitList(s.Path()) {
 		candidate := filepath.Join(dir, name)
 		if info, err := os.Stat(candidate); err == nil && !info.IsDir() && info.Mode()&0o111 != 0 {
 			return candidate

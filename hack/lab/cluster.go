@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -28,11 +29,11 @@ type Cluster struct {
 
 // StartCluster starts a control plane; flags are those of hack/controlplane's start.
 func (l *Lab) StartCluster(ctx context.Context, flags ...string) (*Cluster, error) {
-	if _, err := l.controlplane(ctx, append([]string{"start", "--dir", l.file("cluster")}, flags...)...); err != nil {
-		return nil, err
+	c := &Cluster{lab: l, Kubeconfig: l.File("cluster/admin.kubeconfig"), AuditLog: l.File("cluster/audit.log")}
+	_, err := l.controlplane(ctx, append([]string{"start", "--dir", l.File("cluster")}, flags...)...)
+	if err != nil {
+		return nil, errors.Join(err, c.Stop(context.WithoutCancel(ctx))) // interrupted, it leaves servers running
 	}
-	c := &Cluster{lab: l, Kubeconfig: l.file("cluster/admin.kubeconfig"), AuditLog: l.file("cluster/audit.log")}
-	var err error
 	c.Admin, err = clientcmd.BuildConfigFromFlags("", c.Kubeconfig)
 	if err != nil {
 		return nil, err
@@ -45,7 +46,7 @@ func (l *Lab) StartCluster(ctx context.Context, flags ...string) (*Cluster, erro
 func (c *Cluster) ProcessorTime() (time.Duration, error) {
 	var sum time.Duration
 	for _, name := range []string{"kube-apiserver", "etcd"} {
-		pid, err := readPID(c.lab.file("cluster/" + name + ".pid"))
+		pid, err := readPID(c.lab.File("cluster/" + name + ".pid"))
 		if err != nil {
 			return 0, err
 		}
@@ -60,7 +61,7 @@ func (c *Cluster) ProcessorTime() (time.Duration, error) {
 
 // Stop ends the control plane.
 func (c *Cluster) Stop(ctx context.Context) error {
-	_, err := c.lab.controlplane(ctx, "stop", "--dir", c.lab.file("cluster"))
+	_, err := c.lab.controlplane(ctx, "stop", "--dir", c.lab.File("cluster"))
 	return err
 }
 
@@ -99,7 +100,7 @@ func (c *Cluster) Identity(ctx context.Context, namespace, serviceAccount string
 	}
 	config.AuthInfos = map[string]*clientcmdapi.AuthInfo{serviceAccount: {Token: granted.Status.Token}}
 	config.Contexts[config.CurrentContext].AuthInfo = serviceAccount
-	path := c.lab.file(serviceAccount + ".kubeconfig")
+	path := c.lab.File(serviceAccount + ".kubeconfig")
 	if err := clientcmd.WriteToFile(*config, path); err != nil {
 		return "", nil, err
 	}

@@ -22,17 +22,18 @@ type Lab struct {
 	assets string
 }
 
-// Build builds the control plane and the operator, where caches do not hold them.
-func (l *Lab) Build(ctx context.Context) error {
+// Build builds the control plane and programs of Tocsin, where caches do not hold them.
+func (l *Lab) Build(ctx context.Context, programs ...string) error {
 	assets, err := l.controlplane(ctx, "assets")
 	if err != nil {
 		return err
 	}
 	l.assets = strings.TrimSpace(assets)
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", l.file("tocsin"), "./cmd/tocsin")
+	args := append([]string{"build", "-o", l.File("bin") + "/"}, programs...)
+	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = l.Root, os.Stderr, os.Stderr
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("go build ./cmd/tocsin: %w", err)
+		return fmt.Errorf("go %s: %w", strings.Join(args, " "), err)
 	}
 	return nil
 }
@@ -40,11 +41,11 @@ func (l *Lab) Build(ctx context.Context) error {
 // Clean stops what an earlier run left behind and empties the work folder. It comes before Build.
 func (l *Lab) Clean(ctx context.Context) error {
 	if _, err := os.Stat(l.Dir); err == nil {
-		if _, err := l.controlplane(ctx, "stop", "--dir", l.file("cluster")); err != nil {
+		if _, err := l.controlplane(ctx, "stop", "--dir", l.File("cluster")); err != nil {
 			return fmt.Errorf("stop the earlier cluster: %w", err)
 		}
 	}
-	if err := StopLeftover(l.file(pidFile)); err != nil {
+	if err := StopLeftover(l.File(pidFile)); err != nil {
 		return fmt.Errorf("stop the earlier operator: %w", err)
 	}
 	if err := os.RemoveAll(l.Dir); err != nil {
@@ -53,7 +54,13 @@ func (l *Lab) Clean(ctx context.Context) error {
 	return os.MkdirAll(l.Dir, 0o755)
 }
 
-func (l *Lab) file(name string) string { return filepath.Join(l.Dir, name) }
+// File is the path of a file in the work folder.
+func (l *Lab) File(name string) string { return filepath.Join(l.Dir, name) }
+
+// Path is a PATH on which what was built comes first.
+func (l *Lab) Path() string {
+	return strings.Join([]string{l.assets, l.File("bin"), os.Getenv("PATH")}, string(os.PathListSeparator))
+}
 
 // controlplane runs hack/controlplane, a module of its own. Its progress goes to stderr.
 func (l *Lab) controlplane(ctx context.Context, args ...string) (string, error) {

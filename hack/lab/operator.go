@@ -28,8 +28,10 @@ type Operator struct {
 	// Ingest, Metrics and health are addresses that it listens on.
 	Ingest, Metrics, health string
 
-	cmd    *exec.Cmd
-	exited chan error
+	cmd *exec.Cmd
+	// exited is closed when the process has ended, with the error ended.
+	exited chan struct{}
+	ended  error
 }
 
 // NewOperator prepares an operator that reaches the API server with a kubeconfig.
@@ -46,17 +48,25 @@ func (l *Lab) NewOperator(kubeconfig string, flags ...string) (*Operator, error)
 }
 
 // Log is the file that the operator writes to.
-func (o *Operator) Log() string { return o.lab.file("operator.log") }
+func (o *Operator) Log() string { return o.lab.File("operator.log") }
 
 // Start starts the operator and waits until it is ready and receives.
 func (o *Operator) Start(ctx context.Context) error {
+	if err := o.Spawn(); err != nil {
+		return err
+	}
+	return o.ready(ctx)
+}
+
+// Spawn starts the operator and waits for nothing.
+func (o *Operator) Spawn() error {
 	log, err := os.OpenFile(o.Log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	cmd := exec.Command(o.lab.file("tocsin"), append([]string{
-		"--data-dir=" + o.lab.file("data"), "--ingest-bind-address=" + o.Ingest,
+	cmd := exec.Command(o.lab.File("bin/tocsin"), append([]string{
+		"--data-dir=" + o.lab.File("data"), "--ingest-bind-address=" + o.Ingest,
 		"--health-probe-bind-address=" + o.health, "--metrics-bind-address=" + o.Metrics,
 	}, o.flags...)...)
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+o.kubeconfig, "POD_NAMESPACE=tocsin-system")
@@ -66,21 +76,33 @@ func (o *Operator) Start(ctx context.Context) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	o.cmd, o.exited = cmd, make(chan error, 1)
-	go func() { o.exited <- cmd.Wait() }()
-	if err := os.WriteFile(o.lab.file(pidFile), []byte(strconv.Itoa(cmd.Process.Pid)), 0o644); err != nil {
-		return err
-	}
-	return o.ready(ctx)
+	exited := make(chan struct{})
+	o.cmd, o.exited = cmd, exited
+	go func() {
+		o.ended = cmd.Wait()
+		close(exited)
+	}()
+	return os.WriteFile(o.lab.File(pidFile), []byte(strconv.Itoa(cmd.Process.Pid)), 0o644)
 }
+
+// Wait returns how the process that was started last ended, once it has.
+func (o *Operator) Wait() error {
+	<-o.exited
+	return o.ended
+}
+
+// Kill sends SIGKILL: nothing of what the process knew is written.
+func (o *Operator) Kill() error { return o.cmd.Process.Kill() }
+
+// PID of the process that was started last.
+func (o *Operator) PID() int { return o.cmd.Process.Pid }
 
 // ready waits for /readyz and for the receiving end, which opens when the sources are in force.
 func (o *Operator) ready(ctx context.Context) error {
 	return Eventually(ctx, time.Minute, "the operator to be ready (see "+o.Log()+")", func(ctx context.Context) (bool, string, error) {
 		select {
-		case err := <-o.exited:
-			o.exited <- err
-			return false, fmt.Sprintf("it ended: %v", err), nil
+		case <-o.exited:
+			return false, fmt.Sprintf("it ended: %v", o.ended), nil
 		default:
 		}
 		for _, url := range []string{"http://" + o.health + "/readyz", "http://" + o.Ingest + "/"} {
@@ -129,12 +151,12 @@ func (o *Operator) Stop() error {
 		return err
 	}
 	select {
-	case _ = <-o.exited: // however it ended, it was told to
+	case <-o.exited: // however it ended, it was told to
 	case <-time.After(stopGrace):
 		_ = o.cmd.Process.Kill()
-		_ = <-o.exited
+		<-o.exited
 	}
-	return os.Remove(o.lab.file(pidFile))
+	return os.Remove(o.lab.File(pidFile))
 }
 
 // StopLeftover ends an operator of an earlier run, whose data lie beside the file
