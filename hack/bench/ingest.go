@@ -4,15 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tocsin-dev/tocsin/hack/lab"
@@ -66,25 +63,11 @@ func (b *bench) ingest(ctx context.Context) error {
 // drained waits until the pipeline has taken that many events of this process from the stream.
 func (b *bench) drained(ctx context.Context, events float64) error {
 	return lab.Eventually(ctx, time.Minute, "the accepted events to be processed", func(ctx context.Context) (bool, string, error) {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+b.operator.Metrics+"/metrics", nil)
+		metrics, err := b.operator.ReadMetrics(ctx)
 		if err != nil {
 			return false, "", err
 		}
-		response, err := http.DefaultClient.Do(request)
-		if err != nil {
-			return false, "", err
-		}
-		defer response.Body.Close()
-		parser := expfmt.NewTextParser(model.UTF8Validation)
-		parsed, err := parser.TextToMetricFamilies(response.Body)
-		if err != nil {
-			return false, "", err
-		}
-		const name = "tocsin_ingest_events_total"
-		if parsed[name] == nil {
-			return false, "no metric " + name, nil
-		}
-		n := parsed[name].Metric[0].GetCounter().GetValue()
+		n := metrics.Sum("tocsin_ingest_events_total")
 		return n >= events, fmt.Sprintf("%.0f", n), nil
 	})
 }

@@ -147,6 +147,9 @@ func (p *play) install(ctx context.Context) error {
 
 // openTenant comes last: setting the stage, with its tokens and grants, would look like an attack.
 func (p *play) openTenant(ctx context.Context) error {
+	if err := p.heard(ctx); err != nil {
+		return err
+	}
 	err := p.commands(ctx, "admin", [][]string{
 		{"kubectl", "apply", "--server-side", "-f", "hack/demo/manifests/connector.yaml"},
 		{"kubectl", "apply", "--server-side", "-k", "hack/demo/tenant"},
