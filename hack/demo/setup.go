@@ -17,8 +17,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/hack/lab"
@@ -126,7 +124,7 @@ func (p *play) install(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := p.identity(ctx, "operator", "tocsin-system", "tocsin"); err != nil {
+	if err := p.workload(ctx, "operator", "tocsin-system", "tocsin"); err != nil {
 		return err
 	}
 	p.say("KUBECONFIG=%s .demo/bin/tocsin --data-dir=%s --ingest-bind-address=%s", p.kubeconfig("operator"), p.File("data"), p.operator.Ingest)
@@ -185,32 +183,22 @@ func (p *play) castRoles(ctx context.Context) error {
 		return err
 	}
 	p.say("the pod that will be broken into is shop/%s", p.victim)
-	if err := p.identity(ctx, "stolen", "shop", "web", "--bound-object-kind=Pod", "--bound-object-name="+p.victim); err != nil {
+	if err := p.workload(ctx, "stolen", "shop", "web", "--bound-object-kind=Pod", "--bound-object-name="+p.victim); err != nil {
 		return err
 	}
-	for who, namespace := range map[string]string{"deployer": "gitops", "alice": "people", "bob": "people"} {
-		if err := p.identity(ctx, who, namespace, who); err != nil {
+	if err := p.workload(ctx, "deployer", "gitops", "deployer"); err != nil {
+		return err
+	}
+	p.say("alice and bob are users, each with a key of their own and a certificate: no ServiceAccount may approve anything")
+	for _, who := range []string{"alice", "bob"} {
+		if err := p.person(ctx, who); err != nil {
+			return err
+		}
+		if _, err := p.run(ctx, who, "kubectl", "auth", "whoami"); err != nil {
 			return err
 		}
 	}
-	return p.commands(ctx, "alice", [][]string{{"kubectl", "auth", "whoami"}})
-}
-
-// identity writes a kubeconfig that holds a ServiceAccount's token and nothing else.
-func (p *play) identity(ctx context.Context, who, namespace, serviceAccount string, bound ...string) error {
-	command := append([]string{"kubectl", "-n", namespace, "create", "token", serviceAccount, "--duration=6h"}, bound...)
-	p.say("%s.kubeconfig: token of %s/%s from %s", who, namespace, serviceAccount, strings.Join(command, " "))
-	token, err := p.silent(ctx, "admin", io.Discard, command...)
-	if err != nil {
-		return fmt.Errorf("token of ServiceAccount %s/%s", namespace, serviceAccount) // the output may hold it
-	}
-	config, err := clientcmd.LoadFromFile(p.kubeconfig("admin"))
-	if err != nil {
-		return err
-	}
-	config.AuthInfos = map[string]*clientcmdapi.AuthInfo{who: {Token: strings.TrimSpace(token)}}
-	config.Contexts[config.CurrentContext].AuthInfo = who
-	return clientcmd.WriteToFile(*config, p.kubeconfig(who))
+	return nil
 }
 
 func (p *play) commands(ctx context.Context, who string, commands [][]string) error {
