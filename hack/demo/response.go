@@ -8,9 +8,9 @@ import (
 	"time"
 
 	networkingv1 "k8s.io/api/networking/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -23,6 +23,13 @@ const (
 	opLabel         = "label"
 	opIsolate       = "isolate-pod"
 	opRemoveBinding = "remove-role-binding"
+)
+
+const (
+	// attackersBinding is the ClusterRoleBinding that the attacker makes.
+	attackersBinding = "ops-sync"
+	// labelSuspect is what the victim is labelled with at once.
+	labelSuspect = "soc.tocsin.dev/suspect"
 )
 
 // investigated waits until the attack is one case, and shows it.
@@ -89,10 +96,17 @@ func (p *play) countShells(ctx context.Context) error {
 // contained approves what waits, each by who may.
 func (p *play) contained(ctx context.Context) error {
 	p.contain = map[string]*v1alpha1.ResponseAction{}
-	for operation, reason := range map[string]string{
-		opLabel: v1alpha1.ReasonSucceeded, opIsolate: v1alpha1.ReasonWaitingForApproval, opRemoveBinding: v1alpha1.ReasonWaitingForApproval,
+	victim := v1alpha1.TargetReference{Kind: "Pod", Namespace: "shop", Name: p.victim}
+	for _, expected := range []struct {
+		operation string
+		on        v1alpha1.TargetReference
+		reason    string
+	}{
+		{opLabel, victim, v1alpha1.ReasonSucceeded},
+		{opIsolate, victim, v1alpha1.ReasonWaitingForApproval},
+		{opRemoveBinding, v1alpha1.TargetReference{Kind: "ClusterRoleBinding", Name: attackersBinding}, v1alpha1.ReasonWaitingForApproval},
 	} {
-		if err := p.awaitAction(ctx, operation, reason); err != nil {
+		if err := p.awaitAction(ctx, expected.operation, expected.on, expected.reason); err != nil {
 			return err
 		}
 	}
@@ -122,9 +136,11 @@ func (p *play) contained(ctx context.Context) error {
 	return p.seen(ctx)
 }
 
-// awaitAction waits until the case's action with an operation is where it should be.
-func (p *play) awaitAction(ctx context.Context, operation, reason string) error {
-	return lab.Eventually(ctx, time.Minute, operation+" to be "+reason, func(ctx context.Context) (bool, string, error) {
+// awaitAction waits until the case's operation on a target is where it should be;
+// the attacker's own pod is to be isolated as well.
+func (p *play) awaitAction(ctx context.Context, operation string, on v1alpha1.TargetReference, reason string) error {
+	what := fmt.Sprintf("%s of %s %s to be %s", operation, on.Kind, on.Name, reason)
+	return lab.Eventually(ctx, time.Minute, what, func(ctx context.Context) (bool, string, error) {
 		var actions v1alpha1.ResponseActionList
 		if err := p.list(ctx, &actions); err != nil {
 			return false, "", err
@@ -135,56 +151,47 @@ func (p *play) awaitAction(ctx context.Context, operation, reason string) error 
 			if a.Spec.Investigation != p.attack.Name || a.Spec.Use == nil || a.Spec.Use.Operation != operation {
 				continue
 			}
-			at := "unplanned"
-			if ready := meta.FindStatusCondition(a.Status.Conditions, v1alpha1.ConditionReady); ready != nil {
-				at = ready.Reason + ": " + ready.Message
-				if ready.Reason == reason {
-					p.contain[operation] = a
-					return true, "", nil
-				}
+			ready := meta.FindStatusCondition(a.Status.Conditions, v1alpha1.ConditionReady)
+			if a.Status.Plan == nil || ready == nil {
+				seen = append(seen, a.Name+" unplanned")
+				continue
 			}
-			seen = append(seen, a.Name+" "+at)
+			target := a.Status.Plan.Target
+			same := target.Kind == on.Kind && target.Namespace == on.Namespace && target.Name == on.Name
+			if same && ready.Reason == reason {
+				p.contain[operation] = a
+				return true, "", nil
+			}
+			seen = append(seen, fmt.Sprintf("%s on %s %s: %s: %s", a.Name, target.Kind, target.Name, ready.Reason, ready.Message))
 		}
 		return false, fmt.Sprint(seen), nil
 	})
 }
 
-// seen looks at the world, not at what Tocsin says of it.
-func (p *play) seen(ctx context.Context) error {
-	var policies networkingv1.NetworkPolicyList
-	if err := p.admin.List(ctx, &policies, client.InNamespace("shop")); err != nil {
-		return err
-	}
-	if len(policies.Items) != 1 {
-		return fmt.Errorf("one NetworkPolicy must isolate the pod in shop, there are %d", len(policies.Items))
-	}
-	p.isolated = policies.Items[0].Name
-	err := p.admin.Get(ctx, types.NamespacedName{Name: "ops-sync"}, &rbacv1.ClusterRoleBinding{})
-	if !apierrors.IsNotFound(err) {
-		return fmt.Errorf("ClusterRoleBinding ops-sync must be gone: %w", err)
-	}
-	p.say("seen in the cluster: NetworkPolicy shop/%s is there, ClusterRoleBinding ops-sync is gone", p.isolated)
-	return p.refused(ctx, "stolen", "Forbidden", "kubectl", "delete", "namespace", "payments")
-}
-
 // twinClosed: the rollout raised an alert too, and it closed by itself.
 func (p *play) twinClosed(ctx context.Context) error {
+	deployer := v1alpha1.Entity{Type: v1alpha1.EntityServiceAccount, Value: "gitops/deployer", Role: v1alpha1.RoleActor}
 	var twin string
 	err := lab.Eventually(ctx, time.Minute, "the rollout's case to close as BenignPositive", func(ctx context.Context) (bool, string, error) {
+		var alerts v1alpha1.AlertList
 		var cases v1alpha1.InvestigationList
-		if err := p.list(ctx, &cases); err != nil {
+		if err := p.list(ctx, &alerts, &cases); err != nil {
 			return false, "", err
 		}
-		var seen []string
-		for _, c := range cases.Items {
-			closed := meta.FindStatusCondition(c.Status.Conditions, v1alpha1.ConditionClosed)
-			if c.Status.Verdict == v1alpha1.BenignPositive && closed != nil && closed.Reason == v1alpha1.ReasonClosedByAnalyst {
-				twin = c.Name
-				return true, "", nil
+		for _, a := range alerts.Items {
+			if slices.Contains(a.Spec.Entities, deployer) {
+				twin = a.Labels[v1alpha1.LabelInvestigation]
 			}
-			seen = append(seen, fmt.Sprintf("%s %s", c.Name, c.Status.Verdict))
 		}
-		return false, fmt.Sprint(seen), nil
+		for _, c := range cases.Items {
+			if c.Name != twin {
+				continue
+			}
+			closed := meta.FindStatusCondition(c.Status.Conditions, v1alpha1.ConditionClosed)
+			itself := closed != nil && closed.Status == metav1.ConditionTrue && closed.Reason == v1alpha1.ReasonClosedByAnalyst
+			return itself && c.Status.Verdict == v1alpha1.BenignPositive, fmt.Sprintf("%s: %s, closed: %v", c.Name, c.Status.Verdict, closed), nil
+		}
+		return false, fmt.Sprintf("%d alerts, none of whose cases is of gitops/deployer", len(alerts.Items)), nil
 	})
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -45,6 +46,10 @@ func TestAttack(t *testing.T) {
 	if got := v.isolations(t); len(got) != 2 {
 		t.Errorf("NetworkPolicies in the shop: got %v, want one for each pod", got)
 	}
+	if diff := cmp.Diff([]string{"tmp-1", "web-0"}, v.cutOff(t)); diff != "" {
+		t.Errorf("pods that are cut off (-want +got):\n%s", diff)
+	}
+	v.labelled("web-0")
 	v.get("tmp-1", &corev1.Pod{})
 	err = c.Client.Get(t.Context(), client.ObjectKey{Name: v.binding}, &rbacv1.ClusterRoleBinding{})
 	if !apierrors.IsNotFound(err) {
@@ -55,6 +60,9 @@ func TestAttack(t *testing.T) {
 	v.counted(shells)
 	o.start()
 	v.takeBack(isolate)
+	if diff := cmp.Diff([]string{"tmp-1"}, v.cutOff(t)); diff != "" {
+		t.Errorf("pods that are cut off after the isolation was taken back (-want +got):\n%s", diff)
+	}
 	o.stop()
 	v.audited(t, 0)
 }

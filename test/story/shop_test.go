@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -139,4 +141,41 @@ func (v *shop) isolations(t *testing.T) map[string]string {
 		found[p.Name] = string(p.UID)
 	}
 	return found
+}
+
+// cutOff names the pods in the shop that a NetworkPolicy denies all traffic.
+func (v *shop) cutOff(t *testing.T) []string {
+	t.Helper()
+	var policies networkingv1.NetworkPolicyList
+	var pods corev1.PodList
+	for _, list := range []client.ObjectList{&policies, &pods} {
+		if err := v.cluster.Client.List(t.Context(), list, client.InNamespace(v.namespace)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var found []string
+	for _, p := range policies.Items {
+		selector, err := metav1.LabelSelectorAsSelector(&p.Spec.PodSelector)
+		if err != nil {
+			t.Fatal(err)
+		}
+		denies := len(p.Spec.PolicyTypes) == 2 && len(p.Spec.Ingress)+len(p.Spec.Egress) == 0
+		for _, pod := range pods.Items {
+			if denies && selector.Matches(labels.Set(pod.Labels)) {
+				found = append(found, pod.Name)
+			}
+		}
+	}
+	slices.Sort(found)
+	return found
+}
+
+// labelled checks that a pod in the shop carries the label of suspects.
+func (v *shop) labelled(name string) {
+	v.t.Helper()
+	pod := &corev1.Pod{}
+	v.get(name, pod)
+	if pod.Labels["soc.tocsin.dev/suspect"] != "true" {
+		v.t.Errorf("pod %s has the labels %v, want it to be a suspect", name, pod.Labels)
+	}
 }
