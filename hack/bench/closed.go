@@ -24,7 +24,7 @@ const (
 // closed posts alerts that trusted evidence dismisses, as fast as they are accepted,
 // and waits until each is closed by itself.
 func (b *bench) closed(ctx context.Context) error {
-	if err := b.audit.skip(); err != nil {
+	if err := b.audit.Skip(); err != nil {
 		return err
 	}
 	before, err := b.effort()
@@ -50,7 +50,7 @@ func (b *bench) closed(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	requests, err := b.audit.settled(ctx)
+	requests, err := b.settled(ctx)
 	if err != nil {
 		return err
 	}
@@ -60,8 +60,8 @@ func (b *bench) closed(ctx context.Context) error {
 	b.figures.set("dry_runs_per_alert", float64(t.dryRuns)/closedAlerts)
 	b.figures.set("reads_per_alert", float64(t.reads)/closedAlerts)
 	b.figures.set("alerts_closed_per_s", float64(closed)/last.Sub(began).Seconds())
-	b.note("writes: %s", kinds(requests, request.write))
-	b.note("reads: %s", kinds(requests, func(r request) bool { return !r.write() && !r.dryRun() }))
+	b.note("writes: %s", kinds(requests, lab.Request.Write))
+	b.note("reads: %s", kinds(requests, func(r lab.Request) bool { return !r.Write() && !r.DryRun() }))
 	return nil
 }
 
@@ -69,7 +69,7 @@ func (b *bench) closed(ctx context.Context) error {
 func (b *bench) told(ctx context.Context, alerts int) (time.Time, error) {
 	var last time.Time
 	err := lab.Eventually(ctx, 5*time.Minute, fmt.Sprintf("%d alerts to have a verdict", alerts), func(context.Context) (bool, string, error) {
-		requests, err := b.audit.since()
+		requests, err := b.audit.Since()
 		if err != nil {
 			return false, "", err
 		}

@@ -33,7 +33,7 @@ func (b *bench) resident(name string) error {
 func (b *bench) repeats(ctx context.Context) error {
 	const pod = "repeated"
 	post := func(ctx context.Context, _ int) error { return b.senders.post(ctx, "falco", falco(reading, pod)) }
-	if err := b.audit.skip(); err != nil {
+	if err := b.audit.Skip(); err != nil {
 		return err
 	}
 	if err := post(ctx, 0); err != nil {
@@ -42,10 +42,10 @@ func (b *bench) repeats(ctx context.Context) error {
 	if _, err := b.told(ctx, 1); err != nil {
 		return err
 	}
-	if _, err := b.audit.settled(ctx); err != nil {
+	if _, err := b.settled(ctx); err != nil {
 		return err
 	}
-	if err := b.audit.skip(); err != nil {
+	if err := b.audit.Skip(); err != nil {
 		return err
 	}
 	if err := together(ctx, repeatedEvents, post); err != nil {
@@ -54,12 +54,12 @@ func (b *bench) repeats(ctx context.Context) error {
 	if err := b.counted(ctx, pod, repeatedEvents+1); err != nil {
 		return err
 	}
-	requests, err := b.audit.settled(ctx)
+	requests, err := b.settled(ctx)
 	if err != nil {
 		return err
 	}
 	b.figures.set("writes_per_repeat", float64(count(requests).writes)/repeatedEvents)
-	b.note("writes: %s", kinds(requests, request.write))
+	b.note("writes: %s", kinds(requests, lab.Request.Write))
 	return nil
 }
 
@@ -81,7 +81,7 @@ func (b *bench) counted(ctx context.Context, pod string, events int64) error {
 
 // memory reads the memory of the operator with many alerts that wait for a human.
 func (b *bench) memory(ctx context.Context) error {
-	if err := b.audit.skip(); err != nil {
+	if err := b.audit.Skip(); err != nil {
 		return err
 	}
 	began := time.Now()
@@ -96,11 +96,11 @@ func (b *bench) memory(ctx context.Context) error {
 		return err
 	}
 	b.note("%d alerts have a verdict after %s", openAlerts, last.Sub(began).Round(time.Millisecond))
-	requests, err := b.audit.settled(ctx)
+	requests, err := b.settled(ctx)
 	if err != nil {
 		return err
 	}
 	b.figures.set("writes_per_open_alert", float64(count(requests).writes)/openAlerts)
-	b.note("writes: %s", kinds(requests, request.write))
+	b.note("writes: %s", kinds(requests, lab.Request.Write))
 	return b.resident("rss_mb")
 }

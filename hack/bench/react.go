@@ -42,7 +42,7 @@ type reaction struct {
 // react posts events about distinct pods at a steady rate, however slow the
 // answers are, and watches the pods being cut off.
 func (b *bench) react(ctx context.Context, name, prefix string, n int, every time.Duration) error {
-	if err := b.audit.skip(); err != nil {
+	if err := b.audit.Skip(); err != nil {
 		return err
 	}
 	watched, err := b.watch(ctx, prefix)
@@ -67,14 +67,14 @@ func (b *bench) react(ctx context.Context, name, prefix string, n int, every tim
 	if err := b.since(before, name+"event", n); err != nil {
 		return err
 	}
-	requests, err := b.audit.settled(ctx)
+	requests, err := b.settled(ctx)
 	if err != nil {
 		return err
 	}
 	t := count(requests)
 	b.note("an event: %.1f writes, %.1f dry runs, %.1f reads", float64(t.writes)/float64(n), float64(t.dryRuns)/float64(n), float64(t.reads)/float64(n))
-	b.note("writes: %s", kinds(requests, request.write))
-	b.note("reads: %s", kinds(requests, func(r request) bool { return !r.write() && !r.dryRun() }))
+	b.note("writes: %s", kinds(requests, lab.Request.Write))
+	b.note("reads: %s", kinds(requests, func(r lab.Request) bool { return !r.Write() && !r.DryRun() }))
 	return b.reacted(ctx, name, watched.reactions, requests)
 }
 
@@ -103,7 +103,7 @@ func (b *bench) pace(ctx context.Context, watched *reactions, prefix string, n i
 	return group.Wait()
 }
 
-func (b *bench) reacted(ctx context.Context, name string, seen map[string]*reaction, requests []request) error {
+func (b *bench) reacted(ctx context.Context, name string, seen map[string]*reaction, requests []lab.Request) error {
 	var policy, contained []float64
 	for _, r := range seen {
 		policy = append(policy, milliseconds(r.policy.Sub(r.posted)))

@@ -33,7 +33,7 @@ type bench struct {
 
 	cluster  *lab.Cluster
 	operator *lab.Operator
-	audit    *auditLog
+	audit    *lab.AuditLog
 	// admin may watch; asOperator has the operator's own rights and is counted as it.
 	admin      client.WithWatch
 	asOperator client.Client
@@ -52,7 +52,7 @@ func (b *bench) raise(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.audit = &auditLog{path: b.cluster.AuditLog}
+	b.audit = &lab.AuditLog{Path: b.cluster.AuditLog}
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return err

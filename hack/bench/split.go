@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/hack/lab"
 )
 
 // milestones on the way from a POST to containment, in order. Each is the answer
@@ -18,7 +19,7 @@ import (
 var milestones = []string{"accepted", "alert", "case", "verdict", "action", "intent", "policy", "visible"}
 
 // split tells where the time between POST and containment went, step by step.
-func (b *bench) split(ctx context.Context, name string, seen map[string]*reaction, requests []request) error {
+func (b *bench) split(ctx context.Context, name string, seen map[string]*reaction, requests []lab.Request) error {
 	trails, err := b.trails(ctx, seen, requests)
 	if err != nil {
 		return err
@@ -46,7 +47,7 @@ func (b *bench) split(ctx context.Context, name string, seen map[string]*reactio
 }
 
 // trails are the times of the milestones, by pod.
-func (b *bench) trails(ctx context.Context, seen map[string]*reaction, requests []request) (map[string][]time.Time, error) {
+func (b *bench) trails(ctx context.Context, seen map[string]*reaction, requests []lab.Request) (map[string][]time.Time, error) {
 	alerts, actions, err := b.chains(ctx)
 	if err != nil {
 		return nil, err
@@ -54,7 +55,7 @@ func (b *bench) trails(ctx context.Context, seen map[string]*reaction, requests 
 	answered := map[string]time.Time{}
 	for _, r := range requests {
 		key := r.Verb + " " + r.Object.Resource + "/" + r.Object.Subresource + " " + r.Object.Name
-		if _, known := answered[key]; !known && r.write() && r.Status.Code < 300 {
+		if _, known := answered[key]; !known && r.Write() && r.Status.Code < 300 {
 			answered[key] = r.Answered.Time
 		}
 	}

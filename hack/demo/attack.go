@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/tocsin-dev/tocsin/hack/lab"
@@ -18,8 +20,10 @@ const shells = 300
 // act plays the attack, Falco's reports of it and the benign rollout at the same time.
 func (p *play) act(ctx context.Context) error {
 	if p.kills > 0 {
-		p.say("KILLS=%d: the operator will be killed at %d random moments", p.kills, p.kills)
-		go p.operator.kill(ctx, p.kills)
+		p.say("KILLS=%d: the operator will be killed at %d random moments from here to the undo", p.kills, p.kills)
+	}
+	if err := p.requests.Skip(); err != nil {
+		return err
 	}
 	return together(ctx, p.steal, p.falco, p.rollOut)
 }
@@ -71,7 +75,8 @@ func (p *play) shell(i int) map[string]any {
 	}
 }
 
-// post sends one event, and again while the operator is away, as senders with a queue do.
+// post sends one event, and again while the operator is away, as senders with a queue
+// do; what got no answer may be there twice then.
 func (p *play) post(ctx context.Context, url, token, body string) error {
 	return lab.Eventually(ctx, time.Minute, "202 from "+url, func(ctx context.Context) (bool, string, error) {
 		request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
@@ -82,6 +87,9 @@ func (p *play) post(ctx context.Context, url, token, body string) error {
 		request.Header.Set("Content-Type", "application/json")
 		response, err := p.ingest.Do(request)
 		if err != nil {
+			if !errors.Is(err, syscall.ECONNREFUSED) {
+				p.unanswered.Add(1)
+			}
 			return false, "", err
 		}
 		defer response.Body.Close()

@@ -3,7 +3,7 @@
 //
 // KUBECONFIG names an existing cluster to use instead of one of its own; its API
 // server must send audit events to where the demo says. KEEP=1 leaves everything
-// running. KILLS=n kills the operator with SIGKILL at n random moments.
+// running. KILLS=n kills the operator with SIGKILL at n random moments of the story.
 package main
 
 import (
@@ -64,8 +64,16 @@ func run(ctx context.Context) (err error) {
 	if err := p.perform(ctx); err != nil {
 		return err
 	}
-	fmt.Fprintf(s.out, "\n%s\n", s.paint("1;32", fmt.Sprintf("PASS: detected, investigated, contained, undone and proven in %s", time.Since(s.t0).Round(time.Second))))
+	fmt.Fprintf(s.out, "\n%s\n", s.paint("1;32", fmt.Sprintf("PASS: detected, investigated, contained, undone and proven in %s%s", time.Since(s.t0).Round(time.Second), p.survived())))
 	return nil
+}
+
+// survived says how often the operator died on the way.
+func (p *play) survived() string {
+	if deaths := p.operator.died(); deaths > 0 {
+		return fmt.Sprintf(", %d deaths of the operator included", deaths)
+	}
+	return ""
 }
 
 func newStage() (*stage, error) {

@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"math/rand/v2"
+	"os"
 	"sync"
 	"time"
 
@@ -41,7 +44,7 @@ func (o *operator) keep() {
 		}
 		o.deaths++
 		o.stage.say("the operator died (%v); it is started again", err)
-		err = o.Spawn()
+		err = o.Spawn() // before anybody learns of the death
 		o.mu.Unlock()
 		if err != nil {
 			o.stage.say("the operator could not be started again: %v", err)
@@ -50,20 +53,36 @@ func (o *operator) keep() {
 	}
 }
 
-// kill sends SIGKILL n times, at random moments.
-func (o *operator) kill(ctx context.Context, n int) {
+// kill sends SIGKILL n times, at random moments, each to a process that was started after the last.
+func (o *operator) kill(ctx context.Context, n int) error {
 	for range n {
 		select {
 		case <-ctx.Done():
-			return
-		case <-time.After(time.Duration(1000+rand.IntN(4000)) * time.Millisecond):
+			return ctx.Err()
+		case <-time.After(time.Duration(200+rand.IntN(2300)) * time.Millisecond):
 		}
+		before := o.died()
 		o.mu.Lock()
-		if !o.stopped {
-			_ = o.Kill()
-		}
+		err := o.Kill()
 		o.mu.Unlock()
+		if err != nil && !errors.Is(err, os.ErrProcessDone) {
+			return fmt.Errorf("kill the operator: %w", err)
+		}
+		err = lab.Eventually(ctx, time.Minute, "the operator to be started again", func(context.Context) (bool, string, error) {
+			return o.died() > before, "", nil
+		})
+		if err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// died is how often the operator ended without being told to.
+func (o *operator) died() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.deaths
 }
 
 func (o *operator) stop() error {

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/client-go/tools/clientcmd"
@@ -25,40 +27,54 @@ type play struct {
 	admin      client.Client
 	scheme     string // of the operator's ingest
 	ingest     *http.Client
-	webToken   string // bearer token of the Falco source
-	auditToken string // bearer token of the audit source
-	auditLog   string // file to forward audit events from; empty if the API server sends them itself
+	webToken   string       // bearer token of the Falco source
+	auditToken string       // bearer token of the audit source
+	unanswered atomic.Int64 // requests to ingest that broke off
+	auditLog   string       // file to forward audit events from; empty if the API server sends them itself
 
 	victim   string // pod whose token is stolen
 	attack   *v1alpha1.Investigation
 	contain  map[string]*v1alpha1.ResponseAction // by operation
 	isolated string                              // name of the isolation
+	requests *lab.AuditLog                       // what the API server was asked since the attack began
 }
 
 // perform plays every scene; the first that does not go as it must ends the demo.
 func (p *play) perform(ctx context.Context) error {
-	scenes := []struct {
+	type scene struct {
 		title string
 		play  func(context.Context) error
-	}{
+	}
+	staging := []scene{
 		{"A Kubernetes API server, with audit events sent to Tocsin", p.raiseCluster},
 		{"Install Tocsin, start the operator as its own ServiceAccount, and point it to who sends", p.install},
 		{"A web shop, a GitOps controller, and two people on call", p.castRoles},
 		{"What is detected, who investigates, what is proposed and what is allowed", p.openTenant},
+	}
+	// The operator may be killed in these.
+	story := []scene{
 		{"The attack: the token of the shop's pod is stolen. Beside it, an ordinary rollout", p.act},
 		{"What Tocsin makes of the attack", p.investigated},
 		{"Containment: what may run at once, what waits for whom", p.contained},
 		{"The benign twin closed by itself, with its reasons", p.twinClosed},
 		{"One action is taken back", p.undone},
-		{"The log proves all of it", p.proven},
 	}
-	for _, scene := range scenes {
-		p.chapter("%s", scene.title)
-		if err := scene.play(ctx); err != nil {
-			return fmt.Errorf("%s: %w", scene.title, err)
+	for i, s := range story {
+		kills := p.kills*(i+1)/len(story) - p.kills*i/len(story)
+		story[i].play = func(ctx context.Context) error { return p.underFire(ctx, kills, s.play) }
+	}
+	for _, s := range slices.Concat(staging, story, []scene{{"The log proves all of it", p.proven}}) {
+		p.chapter("%s", s.title)
+		if err := s.play(ctx); err != nil {
+			return fmt.Errorf("%s: %w", s.title, err)
 		}
 	}
 	return nil
+}
+
+// underFire plays a scene while the operator is killed some times; it is over when both are done.
+func (p *play) underFire(ctx context.Context, kills int, scene func(context.Context) error) error {
+	return together(ctx, scene, func(ctx context.Context) error { return p.operator.kill(ctx, kills) })
 }
 
 func (p *play) tearDown() {

@@ -3,7 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -76,9 +77,11 @@ func (p *play) findAttack(ctx context.Context, wanted []string) (bool, string, e
 	return false, fmt.Sprintf("%d cases; rules by case: %v", len(cases.Items), rules), nil
 }
 
-// countShells: 300 reports are one alert with a count of 300.
+// countShells: 300 reports are one alert with a count of 300, and of those that were
+// sent again since nobody answered.
 func (p *play) countShells(ctx context.Context) error {
-	return lab.Eventually(ctx, 2*time.Minute, fmt.Sprintf("one alert that counts %d shells", shells), func(ctx context.Context) (bool, string, error) {
+	most := shells + p.unanswered.Load()
+	err := lab.Eventually(ctx, 2*time.Minute, fmt.Sprintf("one alert that counts %d to %d shells", shells, most), func(ctx context.Context) (bool, string, error) {
 		var alerts v1alpha1.AlertList
 		if err := p.list(ctx, &alerts); err != nil {
 			return false, "", err
@@ -89,8 +92,12 @@ func (p *play) countShells(ctx context.Context) error {
 				counts = append(counts, a.Status.Count)
 			}
 		}
-		return len(counts) == 1 && counts[0] == shells, fmt.Sprintf("counts %v", counts), nil
+		return len(counts) == 1 && counts[0] >= shells && counts[0] <= most, fmt.Sprintf("counts %v", counts), nil
 	})
+	if err == nil {
+		p.say("the %d reports of the shell are one alert that counts them", shells)
+	}
+	return err
 }
 
 // contained approves what waits, each by who may.
@@ -240,14 +247,20 @@ func (p *play) undone(ctx context.Context) error {
 
 // proven verifies a copy of the log, then a copy in which one byte was changed.
 func (p *play) proven(ctx context.Context) error {
+	if deaths := p.operator.died(); deaths < p.kills {
+		return fmt.Errorf("KILLS=%d: the operator was killed %d times only", p.kills, deaths)
+	}
 	original, changed := p.File("audit-copy"), p.File("audit-changed")
 	for _, copied := range []string{original, changed} {
-		if _, err := p.silent(ctx, "alice", io.Discard, "cp", "-r", p.File("data/audit/log"), copied); err != nil {
+		if err := os.CopyFS(filepath.Join(copied, "log"), os.DirFS(p.File("data/audit/log"))); err != nil {
 			return err
 		}
 	}
 	key := p.File("data/audit/audit.pub")
 	if _, err := p.run(ctx, "alice", "kubectl", "soc", "audit", "verify", original, "--key", key); err != nil {
+		return err
+	}
+	if err := p.once(ctx, original); err != nil {
 		return err
 	}
 	p.say("the same log with one byte of an entry changed")

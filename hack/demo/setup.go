@@ -52,6 +52,7 @@ func (p *play) raiseCluster(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.requests = &lab.AuditLog{Path: p.cluster.AuditLog}
 	if err := p.trust(pki); err != nil {
 		return err
 	}
@@ -96,6 +97,7 @@ func (p *play) useCluster(given string) error {
 	if _, err := os.Stat(p.auditLog); err != nil {
 		return fmt.Errorf("AUDIT_LOG: %w", err)
 	}
+	p.requests = &lab.AuditLog{Path: p.auditLog}
 	p.ingest = http.DefaultClient
 	if err := p.newOperator("http"); err != nil {
 		return err
@@ -222,7 +224,7 @@ func copyFile(from, to string) error {
 func flipByte(dir string) error {
 	var largest string
 	var size int64
-	err := filepath.WalkDir(filepath.Join(dir, "tile", "entries"), func(path string, entry fs.DirEntry, err error) error {
+	err := filepath.WalkDir(filepath.Join(dir, "log", "tile", "entries"), func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
