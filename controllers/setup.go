@@ -37,14 +37,16 @@ type Parts struct {
 	Detections *detect.Engine
 	// RulesSeen tells when the rules that exist are in force after a start.
 	RulesSeen *configuration.Seen
-	Cases     *correlate.Index
-	Registry  *connectors.Registry
-	Factories connectors.Factories
-	Log       *audit.Log
-	Archive   *archive.Archive
-	Admission *admission.Prover
-	Rails     response.Rails
-	Clock     clock.WithTicker
+	// Remembered is closed once memory holds what was stored before the start.
+	Remembered chan struct{}
+	Cases      *correlate.Index
+	Registry   *connectors.Registry
+	Factories  connectors.Factories
+	Log        *audit.Log
+	Archive    *archive.Archive
+	Admission  *admission.Prover
+	Rails      response.Rails
+	Clock      clock.WithTicker
 }
 
 // Setup registers every controller with the manager.
@@ -71,7 +73,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, p Parts) error {
 			Investigator: &investigation.Investigator{
 				Reader: mgr.GetClient(), Registry: p.Registry, Playbooks: books, Log: p.Log, Archive: p.Archive, Now: p.Clock.Now,
 				Ready: func(ctx context.Context) error {
-					return playbooksSeen.Await(ctx, mgr.GetClient(), &v1alpha1.PlaybookList{})
+					return errors.Join(p.remembered(ctx), playbooksSeen.Await(ctx, mgr.GetClient(), &v1alpha1.PlaybookList{}))
 				},
 			},
 		}).SetupWithManager(ctx, mgr),
@@ -84,4 +86,14 @@ func Setup(ctx context.Context, mgr ctrl.Manager, p Parts) error {
 			Client: mgr.GetClient(), Admission: p.Admission, Log: p.Log, Events: recorder, Clock: p.Clock,
 		}),
 	)
+}
+
+// remembered waits: who was asked before memory is restored would say that it never saw a thing.
+func (p Parts) remembered(ctx context.Context) error {
+	select {
+	case <-p.Remembered:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }

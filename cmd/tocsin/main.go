@@ -166,7 +166,7 @@ func assemble(mgr ctrl.Manager, config *rest.Config, auditLog *audit.Log, record
 	declared := investigation.Records{Reader: mgr.GetClient()}
 	return controllers.Parts{
 		Sources:   ingest.NewSources(),
-		RulesSeen: &configuration.Seen{},
+		RulesSeen: &configuration.Seen{}, Remembered: make(chan struct{}),
 		Detections: detect.NewEngine(time.Now, func(namespace, rule string, err error) {
 			log.V(1).Info("Cannot evaluate a rule on an event", "namespace", namespace, "rule", rule, "error", err.Error())
 		}),
@@ -193,6 +193,7 @@ func addIngest(mgr ctrl.Manager, parts controllers.Parts, events *stream.Stream,
 		Archive: parts.Archive,
 		Events:  mgr.GetEventRecorder("tocsin"), Metrics: m, Clock: parts.Clock, FlushInterval: ingest.DefaultFlushInterval,
 		Ready: (&restore{reader: mgr.GetClient(), cases: parts.Cases, archive: parts.Archive, rules: parts.RulesSeen}).run, Log: ctrl.Log.WithName("pipeline"),
+		Remembered: func() { close(parts.Remembered) },
 	}
 	receiver := &receiver{handler: server.Handler(), options: o}
 	return errors.Join(mgr.Add(receiver), mgr.AddReadyzCheck("ingest", receiver.ready), mgr.Add(pipeline), mgr.Add(&pruner{archive: parts.Archive, clock: parts.Clock}))

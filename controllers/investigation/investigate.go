@@ -53,8 +53,8 @@ type Investigator struct {
 	Log       Log
 	Archive   Archive
 	Now       func() time.Time
-	// Ready returns once every Connector and Playbook that exists was checked: right
-	// after a start, a case would be concluded without them.
+	// Ready returns once every Connector and Playbook that exists was checked, and memory
+	// is restored: right after a start, a case would be concluded without them.
 	Ready func(context.Context) error
 }
 

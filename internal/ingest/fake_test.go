@@ -246,6 +246,8 @@ type world struct {
 	clock   *testclock.FakeClock
 	// registry of the last pipeline.
 	registry *prometheus.Registry
+	// remembered is called by the next pipelines.
+	remembered func()
 }
 
 func newWorld(t *testing.T, sources ...client.Object) *world {
@@ -277,7 +279,7 @@ func (w *world) leadOn(t *testing.T, alerts ingest.Alerts, s *stream.Stream, saw
 	p := &ingest.Pipeline{
 		Stream: s, Sources: w.sources, Alerts: alerts, Archive: w.archive, Detector: saw, Recorder: saw, Correlator: saw, Events: saw,
 		Metrics: ingest.NewMetrics(w.registry), Clock: w.clock, FlushInterval: ingest.DefaultFlushInterval,
-		Log: testr.New(t),
+		Log: testr.New(t), Remembered: w.remembered,
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)

@@ -73,7 +73,9 @@ type Pipeline struct {
 	FlushInterval time.Duration
 	// Ready returns once the detector has every rule that is in force; nil if it always has.
 	Ready func(context.Context) error
-	Log   logr.Logger
+	// Remembered is called once all that was stored before the start is remembered; nil if nobody waits for that.
+	Remembered func()
+	Log        logr.Logger
 }
 
 // NeedLeaderElection implements manager.LeaderElectionRunnable.

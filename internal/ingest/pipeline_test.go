@@ -445,3 +445,36 @@ func TestPipelineDropsOldEventsOnceProcessed(t *testing.T) {
 		t.Errorf("dropped before it was processed")
 	}
 }
+
+// Whoever asks memory right after a start must not hear of half of what happened.
+func TestPipelineTellsWhenAllIsRemembered(t *testing.T) {
+	w := newWorld(t, source("falco", v1alpha1.FormatFalco))
+	s := w.open(t)
+	var remembered []int
+	saw := &witness{}
+	w.remembered = func() {
+		_, alerts := saw.recorded()
+		remembered = append(remembered, len(alerts))
+	}
+	var last uint64
+	first := true
+	w.lead(t, s, saw, func() bool {
+		if first {
+			first = false
+			last = publish(t, s, "falco", shell("web-0", 0))
+		}
+		return processed(t, s, last)()
+	})
+	if len(remembered) != 1 {
+		t.Errorf("with nothing stored before the start it was told %d times, want once", len(remembered))
+	}
+
+	// One is processed, two more are not yet.
+	publish(t, s, "falco", shell("web-1", 0))
+	last = publish(t, s, "falco", shell("web-2", 0))
+	remembered, saw = nil, &witness{}
+	w.lead(t, s, saw, processed(t, s, last))
+	if diff := cmp.Diff([]int{3}, remembered); diff != "" {
+		t.Errorf("what was remembered when it was told (-want +got):\n%s", diff)
+	}
+}

@@ -33,13 +33,16 @@ type run struct {
 	position, saved uint64
 	// refused is the last message put aside because of an alert that was refused.
 	refused uint64
+	// stored is the last message from before the start; restored is called once that is remembered.
+	stored   uint64
+	restored func()
 	// heard is when the message at position was received.
 	heard, swept time.Time
 }
 
 func newRun(p *Pipeline) *run {
 	return &run{
-		Pipeline: p, table: newTable(p.Stream.ID(), p.FlushInterval),
+		Pipeline: p, restored: p.Remembered, table: newTable(p.Stream.ID(), p.FlushInterval),
 		decodings: decodings{reader: p.Sources, compiled: map[types.NamespacedName]compiledDecoding{}},
 		notices:   newNotices(p.Events), newest: newNewest(p.Metrics), created: make(chan creation, maxCreations), swept: p.Clock.Now(),
 	}
@@ -58,9 +61,20 @@ func (r *run) seed(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.saved, err = r.Stream.Processed(ctx)
+	if r.saved, err = r.Stream.Processed(ctx); err != nil {
+		return err
+	}
 	r.position = r.saved
+	r.stored, err = r.Stream.Last(ctx)
 	return err
+}
+
+// remembered says up to which message everything is.
+func (r *run) remembered(sequence uint64) {
+	if r.restored != nil && sequence >= r.stored {
+		r.restored()
+		r.restored = nil
+	}
 }
 
 // loop starts with the oldest message that is kept: those already processed are only remembered.
@@ -68,13 +82,16 @@ func (r *run) loop(ctx context.Context, reader *stream.Reader) error {
 	messages, failed := pump(ctx, reader)
 	ticker := r.Clock.NewTicker(tickEvery)
 	defer ticker.Stop()
+	r.remembered(0)
 	for {
 		var err error
 		select {
 		case <-ctx.Done():
 			return r.stop()
 		case message := <-messages:
-			err = r.process(ctx, message)
+			if err = r.process(ctx, message); err == nil {
+				r.remembered(message.Position.Sequence)
+			}
 		case c := <-r.created:
 			err = r.settle(ctx, c)
 		case <-ticker.C():

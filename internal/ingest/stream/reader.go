@@ -75,6 +75,18 @@ func (s *Stream) Message(ctx context.Context, sequence uint64) (Message, error) 
 	}, nil
 }
 
+// Last returns the sequence of the newest message that is kept; 0 if there is none.
+func (s *Stream) Last(ctx context.Context) (uint64, error) {
+	info, err := s.events.Info(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("ask for the end of the event stream: %w", err)
+	}
+	if info.State.Msgs == 0 {
+		return 0, nil
+	}
+	return info.State.LastSeq, nil
+}
+
 // Processed returns the sequence up to which every effect of the stream is in
 // the API server; 0 at first.
 func (s *Stream) Processed(ctx context.Context) (uint64, error) {
