@@ -109,7 +109,7 @@ unexport KUBECONFIG
 endif
 
 .PHONY: demo
-demo: ## Watch an attack being detected, contained and proven (KEEP=1, KUBECONFIG=file for a cluster of yours)
+demo: ## Watch an attack being detected, contained and proven (KEEP=1; KILLS=n; KUBECONFIG=file AUDIT_LOG=file for a cluster of yours)
 	@echo 'Compiling the demo: seconds, or a few minutes the first time' >&2
 	@go run ./hack/demo
 

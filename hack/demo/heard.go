@@ -34,7 +34,11 @@ func (p *play) heard(ctx context.Context) error {
 	if err != nil || p.cluster == nil { // a given cluster's log is sent in order
 		return err
 	}
-	return lab.Eventually(ctx, time.Minute, "every audit event to have come", p.nothingUnderWay)
+	if err := lab.Eventually(ctx, time.Minute, "every audit event to have come", p.nothingUnderWay); err != nil {
+		return err
+	}
+	p.say("all of it is known after %s", time.Since(staged).Round(100*time.Millisecond))
+	return nil
 }
 
 // nothingUnderWay says whether each audit event was processed, or given up by the

@@ -1,9 +1,9 @@
 // Command demo attacks a real API server and lets Tocsin detect, investigate,
 // contain and prove it. It ends 0 only if all of that was seen.
 //
-// KUBECONFIG names an existing cluster to use instead of one of its own; its API
-// server must send audit events to where the demo says. KEEP=1 leaves everything
-// running. KILLS=n kills the operator with SIGKILL at n random moments of the story.
+// KUBECONFIG names an existing cluster to use instead of one of its own, and AUDIT_LOG
+// the file that its API server writes audit events to; in the end the demo removes
+// what it made there. KEEP=1 leaves everything running. KILLS=n kills the operator with SIGKILL at n random moments of the story.
 package main
 
 import (
@@ -53,7 +53,7 @@ func run(ctx context.Context) (err error) {
 	p := &play{stage: s, kills: kills}
 	defer func() {
 		if err == nil && os.Getenv("KEEP") != "" {
-			p.lookAround(ctx)
+			p.lookAround()
 			return
 		}
 		p.tearDown()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,6 +24,7 @@ type play struct {
 	kills int
 
 	cluster    *lab.Cluster // its own; nil if it plays on a given one
+	guest      bool         // of a given cluster, which it must leave as it was
 	operator   *operator
 	admin      client.Client
 	scheme     string // of the operator's ingest
@@ -77,31 +79,45 @@ func (p *play) underFire(ctx context.Context, kills int, scene func(context.Cont
 	return together(ctx, scene, func(ctx context.Context) error { return p.operator.kill(ctx, kills) })
 }
 
+// tearDown ends what the demo started and removes what it made.
 func (p *play) tearDown() {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
 	if p.operator != nil {
 		if err := p.operator.stop(); err != nil {
 			p.say("stop the operator: %v", err)
 		}
 	}
 	if p.cluster != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
 		if err := p.cluster.Stop(ctx); err != nil {
 			p.say("stop the cluster: %v", err)
 		}
 	}
+	if p.guest {
+		p.chapter("Remove what the demo made on this cluster")
+		if err := p.leave(ctx); err != nil {
+			p.say("%v", err)
+		}
+	}
 }
 
-func (p *play) lookAround(context.Context) {
+func (p *play) lookAround() {
 	p.chapter("It all runs on (KEEP=1). To look around")
 	fmt.Fprintf(p.out, `  export PATH=%s
   export KUBECONFIG=%s        # or alice.kubeconfig, bob.kubeconfig
   kubectl -n soc get soc
   kubectl soc -n soc cases
   kubectl soc -n soc case %s
-The operator's log is %s. The next make demo stops all of it first; so does
-  kill %d; go -C hack/controlplane run . stop --dir %s
-`, p.Path(), p.kubeconfig("admin"), p.attack.Name, p.operator.Log(), p.operator.PID(), p.File("cluster"))
+The operator's log is %s.
+`, p.Path(), p.kubeconfig("admin"), p.attack.Name, p.operator.Log())
+	if p.cluster != nil {
+		fmt.Fprintf(p.out, "The next make demo stops all of it first; so does\n  kill %d; go -C hack/controlplane run . stop --dir %s\n", p.operator.PID(), p.File("cluster"))
+		return
+	}
+	fmt.Fprintf(p.out, "The next make demo stops the operator, and removes all of it if it plays on this cluster again; so do\n  kill %d\n", p.operator.PID())
+	for _, command := range p.removal() {
+		fmt.Fprintf(p.out, "  %s\n", strings.Join(command, " "))
+	}
 }
 
 // connect makes a client with the rights of an administrator, to look at what came out.

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -39,7 +38,7 @@ func (p *play) raiseCluster(ctx context.Context) error {
 		}
 	}
 	if given := os.Getenv("KUBECONFIG"); given != "" {
-		return p.useCluster(given)
+		return p.useCluster(ctx, given)
 	}
 	// Its ingest has the certificate that the API server was told to expect.
 	pki := p.File("cluster/pki")
@@ -87,27 +86,6 @@ func (p *play) trust(pki string) error {
 	return nil
 }
 
-// useCluster takes a cluster that exists. Its API server was not told of Tocsin, so
-// its audit log is read from the file and sent in its place.
-func (p *play) useCluster(given string) error {
-	p.auditLog = os.Getenv("AUDIT_LOG")
-	if p.auditLog == "" {
-		return errors.New("with KUBECONFIG, AUDIT_LOG must name the file that the API server writes its audit events to (--audit-log-path)")
-	}
-	if _, err := os.Stat(p.auditLog); err != nil {
-		return fmt.Errorf("AUDIT_LOG: %w", err)
-	}
-	p.requests = &lab.AuditLog{Path: p.auditLog}
-	p.ingest = http.DefaultClient
-	if err := p.newOperator("http"); err != nil {
-		return err
-	}
-	if err := copyFile(given, p.kubeconfig("admin")); err != nil {
-		return err
-	}
-	return p.connect()
-}
-
 // url of an alert source of the tenant.
 func (p *play) url(source string) string {
 	return p.scheme + "://" + p.operator.Ingest + "/v1/sources/soc/" + source
@@ -116,6 +94,7 @@ func (p *play) url(source string) string {
 // install applies the same objects as config/default, but for the Deployment: the operator runs on this machine.
 func (p *play) install(ctx context.Context) error {
 	err := p.commands(ctx, "admin", [][]string{
+		{"kubectl", "apply", "--server-side", "-f", "hack/demo/manifests/namespaces.yaml"},
 		{"kubectl", "apply", "--server-side", "-f", "config/manager/namespace.yaml"},
 		{"kubectl", "apply", "--server-side", "-k", "config/crd"},
 		{"kubectl", "apply", "--server-side", "-k", "config/rbac"},
@@ -137,7 +116,6 @@ func (p *play) install(ctx context.Context) error {
 		go p.forward(ctx)
 	}
 	return p.commands(ctx, "admin", [][]string{
-		{"kubectl", "create", "namespace", "soc"},
 		{"kubectl", "-n", "soc", "create", "secret", "generic", "falco-token", "--from-file=token=" + p.File("falco.token")},
 		{"kubectl", "-n", "soc", "create", "secret", "generic", "audit-token", "--from-file=token=" + p.File("audit.token")},
 		{"kubectl", "-n", "soc", "apply", "--server-side", "-f", "hack/demo/manifests/sources.yaml"},
