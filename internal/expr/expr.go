@@ -19,11 +19,17 @@ import (
 )
 
 // Env declares the variables that expressions of one place may use. All are dynamic.
-type Env struct{ env *cel.Env }
+type Env struct {
+	env       *cel.Env
+	variables []string
+}
 
 // NewEnv declares variables by name.
 func NewEnv(variables ...string) (*Env, error) {
-	options := []cel.EnvOption{ext.Strings(), ext.Sets(), ext.Lists(ext.ListsVersion(1)), cel.OptionalTypes(), cel.CrossTypeNumericComparisons(true)}
+	options := []cel.EnvOption{
+		ext.Strings(), ext.Sets(), ext.Lists(ext.ListsVersion(1)), cel.OptionalTypes(), cel.CrossTypeNumericComparisons(true),
+		cel.EnableMacroCallTracking(), // what is compiled can be compared as it was written
+	}
 	for _, name := range variables {
 		options = append(options, cel.Variable(name, cel.DynType))
 	}
@@ -31,7 +37,7 @@ func NewEnv(variables ...string) (*Env, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Env{env: env}, nil
+	return &Env{env: env, variables: variables}, nil
 }
 
 // MustEnv is NewEnv for variables that are part of the program.
@@ -45,6 +51,7 @@ func MustEnv(variables ...string) *Env {
 
 // Program is a compiled expression. It is safe for concurrent use.
 type Program struct {
+	env     *Env
 	source  string
 	program cel.Program
 	ast     *cel.Ast
@@ -65,8 +72,11 @@ func (e *Env) Compile(source string) (*Program, error) {
 	if err != nil {
 		return nil, fmt.Errorf("CEL does not compile: %w", err)
 	}
-	return &Program{source: source, program: program, ast: checked, loops: loops(checked)}, nil
+	return &Program{env: e, source: source, program: program, ast: checked, loops: loops(checked)}, nil
 }
+
+// Source is the expression as it was written.
+func (p *Program) Source() string { return strings.TrimSpace(p.source) }
 
 // eval errs with ErrTooCostly where a limit is passed.
 func (p *Program) eval(vars map[string]any) (ref.Val, error) {
