@@ -150,7 +150,7 @@ func (c *Connector) offer(allowed []string) error {
 	}
 	for _, name := range allowed {
 		if !slices.Contains(known, name) {
-			return fmt.Errorf("%w: operations: %q does not exist; there are %v", connectors.ErrInvalid, name, known)
+			return fmt.Errorf("spec.operations: %w: %q does not exist; there are %v", connectors.ErrInvalid, name, known)
 		}
 	}
 	c.operations = operation.MustCompile(c.operations...)

@@ -65,9 +65,8 @@ func users(known []v1alpha1.KnownAutomation) []string {
 }
 
 func validate(a *v1alpha1.Analyst) error {
-	if a.Name != engine.DefaultName {
-		return configuration.Reject(v1alpha1.ReasonUnsupported,
-			fmt.Errorf("metadata.name: the Analyst of a namespace is the one named %q; %q is not used", engine.DefaultName, a.Name))
+	if err := engine.CheckName(a.Name); err != nil {
+		return configuration.Reject(v1alpha1.ReasonUnsupported, err)
 	}
 	if _, err := engine.SettingsOf(a); err != nil {
 		return configuration.Reject(v1alpha1.ReasonInvalidSpec, err)

@@ -12,6 +12,14 @@ import (
 // DefaultName is the Analyst that investigates its namespace.
 const DefaultName = "default"
 
+// CheckName refuses a name by which no Analyst is used.
+func CheckName(name string) error {
+	if name != DefaultName {
+		return fmt.Errorf("metadata.name: the Analyst of a namespace is the one named %q; %q is not used", DefaultName, name)
+	}
+	return nil
+}
+
 // Settings are an Analyst's spec with every default filled in.
 type Settings struct {
 	Connector         string

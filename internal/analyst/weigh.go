@@ -9,9 +9,12 @@ import (
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 )
 
+// MaxDecibans that one finding counts for, either way.
+const MaxDecibans = 20
+
 const (
-	// findingCap in centibans: no finding counts for more, either way.
-	findingCap = 200
+	// findingCap in centibans.
+	findingCap = MaxDecibans * 10
 	// injectionDecibans is what an attempt to talk the analyst out of a case adds.
 	injectionDecibans = 3
 	// maxEvidence that a case shows, and therefore counts.

@@ -1,6 +1,9 @@
 package auditevent
 
-import "maps"
+import (
+	"maps"
+	"slices"
+)
 
 // View is an event as rules see it: the raw event, in which these fields always
 // exist with their type, so that a rule need not ask for each first:
@@ -67,6 +70,14 @@ func (v *View) All() map[string]any {
 	return all
 }
 
+// Fields are the names of all fields that a rule may find in an event, sorted.
+var Fields []string
+
+// rawFields are those of audit.k8s.io that are left as they are; timestamp and metadata are of v1beta1.
+var rawFields = []string{
+	"apiVersion", "auditID", "authenticationMetadata", "kind", "metadata", "requestReceivedTimestamp", "stageTimestamp", "timestamp",
+}
+
 // fields that are made. One that is nil does not exist.
 var fields map[string]func(v *View) any
 
@@ -95,6 +106,9 @@ func init() {
 		"podSpec":          func(v *View) any { return podSpec(v.asked(), v.event.Object) },
 		"containers":       func(v *View) any { return containers(podSpec(v.asked(), v.event.Object)) },
 	}
+	Fields = slices.Sorted(maps.Keys(fields))
+	Fields = append(Fields, rawFields...)
+	slices.Sort(Fields)
 }
 
 func (v *View) impersonatedUser() any {

@@ -48,25 +48,27 @@ type exception struct {
 	expires time.Time
 }
 
-// Compile checks a rule. The error names the field that is wrong.
+// Compile checks a rule. The error names each field that is wrong.
 func Compile(rule *v1alpha1.DetectionRule) (*Rule, error) {
 	spec := *rule.Spec.DeepCopy()
 	if spec.Format != "" && spec.Format != v1alpha1.FormatKubernetesAudit {
 		return nil, fmt.Errorf("spec.format: must be %s, not %q", v1alpha1.FormatKubernetesAudit, spec.Format)
 	}
+	var errs []error
+	note := func(err error, field string, args ...any) {
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", fmt.Sprintf(field, args...), err))
+		}
+	}
 	compiled := &Rule{name: rule.Name, spec: spec}
 	var err error
-	if compiled.when, err = environment.Condition(spec.When); err != nil {
-		return nil, fmt.Errorf("spec.when: %w", err)
-	}
-	if compiled.title, err = environment.Template(spec.Title); err != nil {
-		return nil, fmt.Errorf("spec.title: %w", err)
-	}
+	compiled.when, err = environment.Condition(spec.When)
+	note(err, "spec.when")
+	compiled.title, err = environment.Template(spec.Title)
+	note(err, "spec.title")
 	for i, e := range spec.Entities {
 		value, err := environment.Compile(e.Value)
-		if err != nil {
-			return nil, fmt.Errorf("spec.entities[%d].value: %w", i, err)
-		}
+		note(err, "spec.entities[%d].value", i)
 		if e.Role == "" {
 			e.Role = v1alpha1.RoleRelated
 		}
@@ -74,10 +76,11 @@ func Compile(rule *v1alpha1.DetectionRule) (*Rule, error) {
 	}
 	for i, e := range spec.Exceptions {
 		when, err := environment.Condition(e.When)
-		if err != nil {
-			return nil, fmt.Errorf("spec.exceptions[%d].when: %w", i, err)
-		}
+		note(err, "spec.exceptions[%d].when", i)
 		compiled.exceptions = append(compiled.exceptions, exception{when: when, expires: e.Expires.Time})
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
 	}
 	return compiled, nil
 }

@@ -8,19 +8,30 @@ import (
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/internal/auditevent"
+	"github.com/tocsin-dev/tocsin/internal/check"
 )
 
-// RunTests runs the rule's own tests as the engine would, but with every exception
-// in force, so that a test means the same tomorrow. The error says of each test that
-// failed what happened.
+// RunTests runs the rule's own tests. The error says of each test that failed what happened.
 func (r *Rule) RunTests() error {
 	var failed []error
-	for _, t := range r.spec.Tests {
-		if err := r.runTest(t); err != nil {
-			failed = append(failed, fmt.Errorf("spec.tests[%s]: %w", t.Name, err))
+	for i, test := range r.Tests() {
+		if test.Err != nil {
+			failed = append(failed, fmt.Errorf("spec.tests[%s]: %w", r.spec.Tests[i].Name, test.Err))
 		}
 	}
 	return errors.Join(failed...)
+}
+
+// Tests runs the rule's own tests as the engine would, but with every exception in
+// force, so that a test means the same tomorrow, and returns the result of each.
+func (r *Rule) Tests() []check.Test {
+	results := make([]check.Test, 0, len(r.spec.Tests))
+	for i, t := range r.spec.Tests {
+		began := time.Now()
+		err := r.runTest(t)
+		results = append(results, check.Test{Name: t.Name, Path: fmt.Sprintf("spec.tests[%d]", i), Err: err, Took: time.Since(began)})
+	}
+	return results
 }
 
 func (r *Rule) runTest(t v1alpha1.DetectionTest) error {

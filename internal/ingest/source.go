@@ -4,7 +4,6 @@ package ingest
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -16,7 +15,6 @@ import (
 
 // Defaults of AlertSources that leave a field out.
 const (
-	defaultWindow       = time.Hour
 	defaultMaxBodyBytes = 8 << 20
 	defaultPerSecond    = 2000
 	defaultBurst        = 20_000
@@ -88,14 +86,7 @@ type decoding struct {
 }
 
 func newDecoding(src *v1alpha1.AlertSource) (decoding, error) {
-	d := decoding{window: defaultWindow}
-	if w := src.Spec.DeduplicationWindow; w != nil {
-		if w.Duration < 0 {
-			return d, fmt.Errorf("spec.deduplicationWindow: %s: must not be negative", w.Duration)
-		}
-		d.window = w.Duration
-	}
-	var err error
-	d.decoder, err = decode.New(&src.Spec)
-	return d, err
+	window, invalid := decode.Window(&src.Spec)
+	decoder, err := decode.New(&src.Spec)
+	return decoding{decoder: decoder, window: window}, errors.Join(invalid, err)
 }

@@ -43,10 +43,11 @@ type question struct {
 }
 
 type weight struct {
-	spec       v1alpha1.Weigh
-	condition  *expr.Program
-	because    *expr.Template
-	provenance v1alpha1.Provenance
+	spec      v1alpha1.Weigh
+	condition *expr.Program
+	because   *expr.Template
+	// untrusted is what the condition reads that an attacker may have written.
+	untrusted []string
 }
 
 type action struct {
@@ -57,7 +58,7 @@ type action struct {
 }
 
 // Compile checks a playbook against the operations that exist. The error names
-// the field; it wraps ErrUnknownOperation where an operation does not exist.
+// each field; it wraps ErrUnknownOperation where an operation does not exist.
 func Compile(name string, spec v1alpha1.PlaybookSpec, catalog operation.Catalog) (*Playbook, error) {
 	if name == UniversalName {
 		return nil, fmt.Errorf("metadata.name: %q is the playbook that Tocsin brings along; give this one another name", name)
@@ -67,28 +68,44 @@ func Compile(name string, spec v1alpha1.PlaybookSpec, catalog operation.Catalog)
 
 func compile(name string, spec v1alpha1.PlaybookSpec, catalog operation.Catalog) (*Playbook, error) {
 	p := &Playbook{Name: name, mode: cmp.Or(spec.Mode, v1alpha1.PlaybookEnabled), tests: spec.Tests}
+	var errs []error
 	var err error
 	if p.match, err = alertEnv.Condition(spec.Match); err != nil {
-		return nil, fmt.Errorf("spec.match: %w", err)
+		errs = append(errs, fmt.Errorf("spec.match: %w", err))
 	}
-	byID := map[string]*question{}
-	for i, q := range spec.Questions {
-		compiled, err := compileQuestion(q, catalog)
-		if err != nil {
-			return nil, fmt.Errorf("spec.questions[%d].%w", i, err)
+	byID, err := p.compileQuestions(spec.Questions, catalog)
+	if err != nil {
+		// What refers to a question that does not compile cannot be judged.
+		return nil, errors.Join(append(errs, err)...)
+	}
+	for i, q := range p.questions {
+		if err := q.compileWeights(p.match, byID); err != nil {
+			errs = append(errs, fmt.Errorf("spec.questions[%d].%w", i, err))
 		}
-		if byID[q.ID] != nil {
-			return nil, fmt.Errorf("spec.questions[%d].id: %q is taken by an earlier question", i, q.ID)
+	}
+	errs = append(errs, p.compileActions(spec.Actions, byID, catalog)...)
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	return p, nil
+}
+
+func (p *Playbook) compileQuestions(specs []v1alpha1.Question, catalog operation.Catalog) (map[string]*question, error) {
+	byID := map[string]*question{}
+	var errs []error
+	for i, q := range specs {
+		compiled, err := compileQuestion(q, catalog)
+		if err == nil && byID[q.ID] != nil {
+			err = fmt.Errorf("id: %q is taken by an earlier question", q.ID)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("spec.questions[%d].%w", i, err))
+			continue
 		}
 		byID[q.ID] = compiled
 		p.questions = append(p.questions, compiled)
 	}
-	for i, q := range p.questions {
-		if err := q.compileWeights(p.match, byID); err != nil {
-			return nil, fmt.Errorf("spec.questions[%d].%w", i, err)
-		}
-	}
-	return p, p.compileActions(spec.Actions, byID, catalog)
+	return byID, errors.Join(errs...)
 }
 
 // find returns an operation of the wanted mode.
@@ -155,36 +172,49 @@ func (q *question) compileWeights(match *expr.Program, byID map[string]*question
 				return fmt.Errorf("weigh[%d].because: %w", i, err)
 			}
 		}
-		w := &weight{spec: spec, condition: condition, because: because, provenance: q.provenance(condition, byID)}
-		if spec.Decibans < 0 && chosen(match, q.when) {
-			w.provenance = v1alpha1.ProvenanceAttackerWritable
+		w := &weight{spec: spec, condition: condition, because: because, untrusted: q.untrusted(condition, byID)}
+		if spec.Decibans < 0 {
+			w.untrusted = append(w.untrusted, chosen(match, q.when)...)
 		}
 		q.weigh = append(q.weigh, w)
 	}
 	return nil
 }
 
-func (p *Playbook) compileActions(specs []v1alpha1.ProposedAction, byID map[string]*question, catalog operation.Catalog) error {
+func (p *Playbook) compileActions(specs []v1alpha1.ProposedAction, byID map[string]*question, catalog operation.Catalog) []error {
 	taken := map[string]bool{}
+	var errs []error
 	for i, spec := range specs {
-		a := &action{spec: spec}
-		var err error
-		if a.operation, a.with, err = compileUse(actionEnv, catalog, spec.Use, v1alpha1.OperationWrite); err != nil {
-			return fmt.Errorf("spec.actions[%d].%w", i, err)
+		a, err := compileAction(spec, byID, catalog)
+		if err == nil && taken[spec.ID] {
+			err = fmt.Errorf("id: %q is taken by an earlier action", spec.ID)
 		}
-		if a.when, err = actionEnv.Condition(spec.When); err != nil {
-			return fmt.Errorf("spec.actions[%d].when: %w", i, err)
-		}
-		for _, program := range append(a.with.programs, a.when) {
-			if err := checkAnswers(program, byID); err != nil {
-				return fmt.Errorf("spec.actions[%d]: %w", i, err)
-			}
-		}
-		if taken[spec.ID] {
-			return fmt.Errorf("spec.actions[%d].id: %q is taken by an earlier action", i, spec.ID)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("spec.actions[%d].%w", i, err))
+			continue
 		}
 		taken[spec.ID] = true
 		p.actions = append(p.actions, a)
 	}
-	return nil
+	return errs
+}
+
+func compileAction(spec v1alpha1.ProposedAction, byID map[string]*question, catalog operation.Catalog) (*action, error) {
+	a := &action{spec: spec}
+	var err error
+	if a.operation, a.with, err = compileUse(actionEnv, catalog, spec.Use, v1alpha1.OperationWrite); err != nil {
+		return nil, err
+	}
+	if a.when, err = actionEnv.Condition(spec.When); err != nil {
+		return nil, fmt.Errorf("when: %w", err)
+	}
+	if err := checkAnswers(a.when, byID); err != nil {
+		return nil, fmt.Errorf("when: %w", err)
+	}
+	for _, program := range a.with.programs {
+		if err := checkAnswers(program, byID); err != nil {
+			return nil, fmt.Errorf("use.with: %w", err)
+		}
+	}
+	return a, nil
 }

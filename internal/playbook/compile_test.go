@@ -36,7 +36,7 @@ func TestCompileErrors(t *testing.T) {
 		"two questions of one id":        {question + `}, {id: q, ask: a, use: {connector: cluster, operation: look, with: {pod: a/b}}}]}`, `spec.questions[1].id: "q" is taken`, false},
 		"two actions of one id":          {`{match: "true", actions: [{id: a, when: "true", use: {connector: cluster, operation: isolate, with: {pod: a/b}}}, {id: a, when: "true", use: {connector: cluster, operation: isolate, with: {pod: a/b}}}]}`, `spec.actions[1].id: "a" is taken`, false},
 		"an action's condition":          {`{match: "true", actions: [{id: a, when: "verdict", use: {connector: cluster, operation: isolate, with: {pod: a/b}}}, {id: b, when: "'x'", use: {connector: cluster, operation: isolate, with: {pod: a/b}}}]}`, "spec.actions[1].when: CEL must be a condition", false},
-		"an action reads no such answer": {`{match: "true", actions: [{id: a, when: "answers.q.privileged", use: {connector: cluster, operation: isolate, with: {pod: a/b}}}]}`, "spec.actions[0]: answers.q: no question has this id", false},
+		"an action reads no such answer": {`{match: "true", actions: [{id: a, when: "answers.q.privileged", use: {connector: cluster, operation: isolate, with: {pod: a/b}}}]}`, "spec.actions[0].when: answers.q: no question has this id", false},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -78,7 +78,7 @@ func TestProvenanceOfGates(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := p.questions[0].weigh[0].provenance; got != tt.want {
+			if got := p.questions[0].weigh[0].provenance(); got != tt.want {
 				t.Errorf("%s, want %s", got, tt.want)
 			}
 		})
@@ -131,7 +131,7 @@ func TestProvenance(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := p.questions[0].weigh[0].provenance; got != tt.want {
+			if got := p.questions[0].weigh[0].provenance(); got != tt.want {
 				t.Errorf("%s, want %s", got, tt.want)
 			}
 		})

@@ -32,16 +32,29 @@ var (
 	trustedCase  = []string{"alerts", "rules", "techniques", "tactics"}
 )
 
-func (q *question) provenance(condition *expr.Program, byID map[string]*question) v1alpha1.Provenance {
-	writable := slices.ContainsFunc(condition.Reads("answer"), q.writable) ||
-		slices.ContainsFunc(condition.Reads("answers"), func(path string) bool {
-			id, field, _ := strings.Cut(path, ".")
-			other := byID[id]
-			return other == nil || other.writable(field)
-		}) ||
-		slices.ContainsFunc(condition.Reads("alert"), outside(trustedAlert)) ||
-		slices.ContainsFunc(condition.Reads("case"), outside(trustedCase))
-	if writable {
+// untrusted returns what a condition reads that is not trusted.
+func (q *question) untrusted(condition *expr.Program, byID map[string]*question) []string {
+	var found []string
+	note := func(variable string, doubtful func(path string) bool) {
+		for _, path := range condition.Reads(variable) {
+			if doubtful(path) {
+				found = append(found, strings.TrimSuffix(variable+"."+path, "."))
+			}
+		}
+	}
+	note("answer", q.writable)
+	note("answers", func(path string) bool {
+		id, field, _ := strings.Cut(path, ".")
+		other := byID[id]
+		return other == nil || other.writable(field)
+	})
+	note("alert", outside(trustedAlert))
+	note("case", outside(trustedCase))
+	return found
+}
+
+func (w *weight) provenance() v1alpha1.Provenance {
+	if len(w.untrusted) > 0 {
 		return v1alpha1.ProvenanceAttackerWritable
 	}
 	return v1alpha1.ProvenanceTrusted
@@ -58,11 +71,20 @@ func outside(trusted []string) func(path string) bool {
 	}
 }
 
-// chosen says whether untrusted text decides that a question is asked.
-func chosen(conditions ...*expr.Program) bool {
-	return slices.ContainsFunc(conditions, func(p *expr.Program) bool {
-		return p != nil && slices.ContainsFunc(p.ReadsValues("alert"), outside(trustedAlert))
-	})
+// chosen returns the untrusted text that decides that a question is asked.
+func chosen(conditions ...*expr.Program) []string {
+	var found []string
+	for _, condition := range conditions {
+		if condition == nil {
+			continue
+		}
+		for _, path := range condition.ReadsValues("alert") {
+			if outside(trustedAlert)(path) {
+				found = append(found, strings.TrimSuffix("alert."+path, ".")+" (in match or when)")
+			}
+		}
+	}
+	return found
 }
 
 // worded are the entities whose value is whatever the suspect calls itself or its

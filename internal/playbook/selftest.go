@@ -13,18 +13,30 @@ import (
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/internal/analyst"
+	"github.com/tocsin-dev/tocsin/internal/check"
 )
 
 // RunTests runs the playbook's own tests, whatever its mode. The error names each
 // test that does not pass, what was expected and what came out.
 func (p *Playbook) RunTests() error {
 	var errs []error
-	for _, test := range p.tests {
-		if err := p.run(test); err != nil {
-			errs = append(errs, fmt.Errorf("spec.tests[%s]: %w", test.Name, err))
+	for i, test := range p.Tests() {
+		if test.Err != nil {
+			errs = append(errs, fmt.Errorf("spec.tests[%s]: %w", p.tests[i].Name, test.Err))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// Tests runs the playbook's own tests and returns the result of each.
+func (p *Playbook) Tests() []check.Test {
+	results := make([]check.Test, 0, len(p.tests))
+	for i, test := range p.tests {
+		began := time.Now()
+		err := p.run(test)
+		results = append(results, check.Test{Name: test.Name, Path: fmt.Sprintf("spec.tests[%d]", i), Err: err, Took: time.Since(began)})
+	}
+	return results
 }
 
 func (p *Playbook) run(test v1alpha1.PlaybookTest) error {

@@ -46,7 +46,7 @@ func (p *Playbook) findings(ask Ask, context Context) ([]analyst.Finding, []erro
 			continue
 		}
 		findings = append(findings, analyst.Finding{
-			Question: ask.ID, Alert: context.Alert.name(), Text: because, Provenance: w.provenance, Group: p.group(ask, w, i),
+			Question: ask.ID, Alert: context.Alert.name(), Text: because, Provenance: w.provenance(), Group: p.group(ask, w, i),
 			Decibans: w.spec.Decibans, Suggests: w.spec.Suggests,
 		})
 	}

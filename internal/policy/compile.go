@@ -41,28 +41,44 @@ type Policy struct{ query rego.PreparedEvalQuery }
 // Compile checks the module and the tests of a policy and runs the tests. The
 // error is a *SpecError, a *CompileError or a *TestsError.
 func Compile(ctx context.Context, name string, spec v1alpha1.ApprovalPolicySpec) (*Policy, error) {
+	c, err := Check(spec)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.runTests(ctx); err != nil {
+		return nil, err
+	}
+	return prepare(ctx, name, c.compiler, c.module)
+}
+
+// Checked is a policy whose module and tests compile.
+type Checked struct {
+	module, tests *ast.Module
+	compiler      *ast.Compiler
+}
+
+// Check checks the module and the tests of a policy without running them. The error
+// is a *SpecError or a *CompileError.
+func Check(spec v1alpha1.ApprovalPolicySpec) (*Checked, error) {
 	if ttl := spec.ApprovalTTL; ttl != nil && ttl.Duration <= 0 {
 		return nil, &SpecError{Problem: fmt.Sprintf("spec.approvalTTL: must be longer than zero, not %s", ttl.Duration)}
 	}
-	module, err := parse("spec.module", spec.Module, packageName)
-	if err != nil {
+	c := &Checked{}
+	var err error
+	if c.module, err = parse("spec.module", spec.Module, packageName); err != nil {
 		return nil, err
 	}
-	tests, err := parse("spec.tests", spec.Tests, testsPackageName)
-	if err != nil {
+	if c.tests, err = parse("spec.tests", spec.Tests, testsPackageName); err != nil {
 		return nil, err
 	}
-	if problems := append(checkRules(module), checkData(module)...); len(problems) > 0 {
+	if problems := append(checkRules(c.module), checkData(c.module)...); len(problems) > 0 {
 		return nil, &CompileError{Problems: problems}
 	}
-	compiler, err := compile(module)
-	if err != nil {
+	if c.compiler, err = compile(c.module); err != nil {
 		return nil, err
 	}
-	if err := runTests(ctx, module, tests); err != nil {
-		return nil, err
-	}
-	return prepare(ctx, name, compiler, module)
+	_, err = compile(c.module, c.tests)
+	return c, err
 }
 
 func prepare(ctx context.Context, name string, compiler *ast.Compiler, module *ast.Module) (*Policy, error) {

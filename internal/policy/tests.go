@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"github.com/open-policy-agent/opa/v1/tester"
+	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
 // testDeadline bounds each test, testsDeadline all tests of a policy.
@@ -34,21 +36,27 @@ func (e *TestsError) Error() string {
 	return fmt.Sprintf("%d of %d tests do not pass: %s", len(e.Failed), len(e.Failed)+e.Passed, strings.Join(e.Failed, "; "))
 }
 
-// runTests returns a *CompileError if the tests do not compile, a *TestsError if not all pass.
-func runTests(ctx context.Context, module, tests *ast.Module) error {
-	if _, err := compile(module, tests); err != nil {
+// runTests returns a *TestsError if not all tests pass, or if there is none.
+func (c *Checked) runTests(ctx context.Context) error {
+	results, expired, err := c.run(ctx, nil)
+	if err != nil {
 		return err
 	}
+	return judge(results, expired)
+}
+
+// run returns the results in the order of the tests, and whether the time was not enough for all.
+func (c *Checked) run(ctx context.Context, tracer topdown.QueryTracer) (results []*tester.Result, expired, err error) {
 	ctx, cancel := context.WithTimeout(ctx, testsDeadline)
 	defer cancel()
 	store := inmem.New()
-	var results []*tester.Result
-	err := storage.Txn(ctx, store, storage.TransactionParams{}, func(txn storage.Transaction) error {
+	err = storage.Txn(ctx, store, storage.TransactionParams{}, func(txn storage.Transaction) error {
 		// The runner adds stages to its compiler, so it gets one of its own.
 		done, err := tester.NewRunner().
 			SetCompiler(compiler()).
 			SetStore(store).
-			SetModules(byFile(module, tests)).
+			SetModules(byFile(c.module, c.tests)).
+			SetCoverageQueryTracer(tracer).
 			RaiseBuiltinErrors(true).
 			SetTimeout(testDeadline).
 			RunTests(ctx, txn)
@@ -61,9 +69,17 @@ func runTests(ctx context.Context, module, tests *ast.Module) error {
 		return nil
 	})
 	if err != nil {
-		return compileError("spec.tests", err)
+		return nil, nil, compileError("spec.tests", err)
 	}
-	return judge(results, ctx.Err())
+	slices.SortStableFunc(results, func(a, b *tester.Result) int { return cmp.Compare(row(a.Location), row(b.Location)) })
+	return results, ctx.Err(), nil
+}
+
+func row(place *ast.Location) int {
+	if place == nil {
+		return 0
+	}
+	return place.Row
 }
 
 func judge(results []*tester.Result, expired error) error {

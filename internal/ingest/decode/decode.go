@@ -78,6 +78,21 @@ func New(spec *v1alpha1.AlertSourceSpec) (Decoder, error) {
 	return nil, fmt.Errorf("spec.format: %q: expected Falco, KubernetesAudit or Generic", spec.Format)
 }
 
+// defaultWindow of AlertSources that set none.
+const defaultWindow = time.Hour
+
+// Window is the time within which an event of an AlertSource is a repeat of the one before.
+func Window(spec *v1alpha1.AlertSourceSpec) (time.Duration, error) {
+	w := spec.DeduplicationWindow
+	switch {
+	case w == nil:
+		return defaultWindow, nil
+	case w.Duration < 0:
+		return defaultWindow, fmt.Errorf("spec.deduplicationWindow: %s: must not be negative", w.Duration)
+	}
+	return w.Duration, nil
+}
+
 // Digest is the hex SHA-256 of an event's JSON.
 func Digest(raw []byte) string {
 	sum := sha256.Sum256(raw)
