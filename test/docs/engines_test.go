@@ -15,6 +15,7 @@ import (
 	"github.com/tocsin-dev/tocsin/internal/detect"
 	"github.com/tocsin-dev/tocsin/internal/ingest"
 	"github.com/tocsin-dev/tocsin/internal/ingest/decode"
+	"github.com/tocsin-dev/tocsin/internal/lint"
 	"github.com/tocsin-dev/tocsin/internal/operation"
 	"github.com/tocsin-dev/tocsin/internal/playbook"
 	"github.com/tocsin-dev/tocsin/internal/policy"
@@ -29,6 +30,21 @@ func TestExamplesCompile(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// TestExamplesLintClean: what the pages show passes what they advise.
+func TestExamplesLintClean(t *testing.T) {
+	options := lint.Options{
+		Factories: connectors.Factories{v1alpha1.ConnectorKubernetes: kubernetes.Factory(nowhere)},
+		Memory:    func(namespace string) connectors.Asker { return memory.New(namespace, nil, nil, nil, nil) },
+		Now:       time.Date(2026, 3, 5, 0, 0, 0, 0, time.UTC), // the day that the pages tell of
+	}
+	for _, e := range examples(t) {
+		report := lint.Lint(t.Context(), []lint.File{{Name: e.page, Data: e.raw}}, options)
+		for _, f := range report.Findings {
+			t.Errorf("%s: %s: %s: %s", e, f.Level, f.Path, f.Message)
+		}
 	}
 }
 
