@@ -208,7 +208,7 @@ func explain(err error) []check.Remark {
 }
 
 // beginning is the path of a field, its row and column where they are known, and what is wrong with it.
-var beginning = regexp.MustCompile(`(?s)^((?:spec|metadata)(?:\.[A-Za-z]+|\[[^\]]*\])*)(?::(\d+):\d+)?: (.*)$`)
+var beginning = regexp.MustCompile(`(?s)^((?:spec|metadata)(?:\.[A-Za-z]+|\["(?:[^"\\]|\\.)*"\]|\[[^\]]*\])*)(?::(\d+):\d+)?: (.*)$`)
 
 func remark(problem string) check.Remark {
 	m := beginning.FindStringSubmatch(problem)

@@ -57,7 +57,7 @@ func step(node *yaml.Node, path string) (key, value *yaml.Node, rest string) {
 // member takes the longest key that the path begins with, since keys may hold dots.
 func member(node *yaml.Node, path string) (key, value *yaml.Node, rest string) {
 	if name, after := bracketed(path); name != "" {
-		path = strings.Trim(name, `"`) + after
+		path = name + after
 	}
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		candidate := node.Content[i]
@@ -72,11 +72,18 @@ func member(node *yaml.Node, path string) (key, value *yaml.Node, rest string) {
 	return key, value, rest
 }
 
-// bracketed takes the [...] that a path begins with.
+// bracketed takes the [...] that a path begins with; a key in it may be quoted.
 func bracketed(path string) (inside, rest string) {
 	after, begins := strings.CutPrefix(path, "[")
+	if !begins {
+		return "", path
+	}
+	if quoted, err := strconv.QuotedPrefix(after); err == nil && strings.HasPrefix(after[len(quoted):], "]") {
+		name, _ := strconv.Unquote(quoted)
+		return name, after[len(quoted)+1:]
+	}
 	inside, rest, closed := strings.Cut(after, "]")
-	if !begins || !closed {
+	if !closed {
 		return "", path
 	}
 	return inside, rest
