@@ -141,7 +141,7 @@ func TestServerKeepsABatchWithSomethingTooDeep(t *testing.T) {
 func TestServerHasRoomForOthers(t *testing.T) {
 	s := newWorld(t).open(t)
 	url := server(t, s).URL + "/v1/sources/shop/"
-	ended := make(chan error, 13)
+	ended := make(chan struct{}, 13)
 	piece := []byte(strings.Repeat(" ", 8<<20-1))
 	for i := range cap(ended) {
 		body, sender := io.Pipe()
@@ -155,9 +155,9 @@ func TestServerHasRoomForOthers(t *testing.T) {
 		go func() {
 			response, err := http.DefaultClient.Do(request)
 			if err == nil {
-				err = response.Body.Close()
+				_ = response.Body.Close()
 			}
-			ended <- err
+			ended <- struct{}{}
 		}()
 	}
 	<-ended // one had to give way, so there is no room left
