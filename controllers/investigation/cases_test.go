@@ -8,9 +8,10 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 	"unicode"
 
-	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
@@ -110,11 +111,15 @@ func TestLateAlertOpensADismissedCase(t *testing.T) {
 	w.until("the case to close by itself", func(c *v1alpha1.Investigation) bool {
 		return reason(c, v1alpha1.ConditionClosed) == v1alpha1.ReasonClosedByAnalyst
 	})
-	w.mu.Lock()
-	if diff := cmp.Diff([]string{caseName}, w.closed); diff != "" {
-		t.Errorf("cases that take no further alerts (-want +got):\n%s", diff)
+	// It is told once the status says so.
+	err := wait.PollUntilContextTimeout(t.Context(), 10*time.Millisecond, 10*time.Second, true, func(context.Context) (bool, error) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return slices.Equal(w.closed, []string{caseName}), nil
+	})
+	if err != nil {
+		t.Errorf("the correlator was not told that %s takes no further alerts: %v", caseName, err)
 	}
-	w.mu.Unlock()
 	w.tool.answers(benign(false))
 	w.create(w.alert(1))
 	c := w.until("the case to be open again", func(c *v1alpha1.Investigation) bool {
