@@ -60,6 +60,8 @@ const (
 	ReasonClosedByAnalyst = "ClosedByAnalyst"
 	// ReasonClosedByHuman: closed by spec.state.
 	ReasonClosedByHuman = "ClosedByHuman"
+	// ReasonMerged: its alerts belong to an older case, which status.mergedInto names.
+	ReasonMerged = "Merged"
 	// ReasonOpen: still open.
 	ReasonOpen = "Open"
 )
@@ -125,6 +127,9 @@ const (
 const (
 	// LabelInvestigation names the Investigation of an Alert or a ResponseAction.
 	LabelInvestigation = Group + "/investigation"
+	// AnnotationJoins on an Alert names further Investigations that it belongs to, separated by
+	// commas: all but the oldest merge into that one.
+	AnnotationJoins = Group + "/joins"
 	// LabelQuarantine marks a pod that a ResponseAction isolated; its value is the name of the NetworkPolicy.
 	LabelQuarantine = Group + "/quarantine"
 	// LabelCriticality on a Namespace says how much its workloads matter: low, medium, high or critical.

@@ -474,6 +474,19 @@ type InvestigationStatus struct {
 	// +kubebuilder:validation:MaxLength=253
 	Analyst string `json:"analyst,omitempty"`
 
+	// mergedInto names the older Investigation that this one's alerts belong to.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	MergedInto string `json:"mergedInto,omitempty"`
+
+	// mergedFrom names younger Investigations whose alerts and actions this one holds as well.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=253
+	MergedFrom []string `json:"mergedFrom,omitempty"`
+
 	// openedAt is when the first alert joined.
 	// +optional
 	OpenedAt *metav1.MicroTime `json:"openedAt,omitempty"`

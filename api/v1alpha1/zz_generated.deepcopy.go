@@ -1159,6 +1159,11 @@ func (in *InvestigationStatus) DeepCopyInto(out *InvestigationStatus) {
 		*out = make([]ActionSummary, len(*in))
 		copy(*out, *in)
 	}
+	if in.MergedFrom != nil {
+		in, out := &in.MergedFrom, &out.MergedFrom
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	if in.OpenedAt != nil {
 		in, out := &in.OpenedAt, &out.OpenedAt
 		*out = (*in).DeepCopy()

@@ -52,7 +52,9 @@ func (c *cli) tell(cmd *cobra.Command, out output, picture graph, name string) e
 		return err
 	}
 	// Not by a field selector: an API server of Kubernetes 1.30 knows none for custom resources.
-	of := slices.DeleteFunc(actions.Items, func(a v1alpha1.ResponseAction) bool { return a.Spec.Investigation != name })
+	of := slices.DeleteFunc(actions.Items, func(a v1alpha1.ResponseAction) bool {
+		return a.Spec.Investigation != name && !slices.Contains(found.Status.MergedFrom, a.Spec.Investigation)
+	})
 	fmt.Fprint(c.Out, c.style().Case(found, of))
 	return nil
 }

@@ -38,9 +38,14 @@ func (r *restore) openCases(ctx context.Context) error {
 	if err := r.reader.List(ctx, &investigations); err != nil {
 		return err
 	}
-	closed := map[types.NamespacedName]bool{}
+	closed, merged := map[types.NamespacedName]bool{}, map[types.NamespacedName]string{}
 	for i := range investigations.Items {
 		c := &investigations.Items[i]
+		if into := c.Status.MergedInto; into != "" {
+			merged[client.ObjectKeyFromObject(c)] = into
+			r.cases.Merge(c.Namespace, c.Name, into)
+			continue
+		}
 		byHuman := c.Spec.Grade != nil || c.Spec.State == v1alpha1.StateClosed
 		if byHuman || meta.IsStatusConditionTrue(c.Status.Conditions, v1alpha1.ConditionClosed) {
 			closed[client.ObjectKeyFromObject(c)] = true
@@ -56,7 +61,11 @@ func (r *restore) openCases(ctx context.Context) error {
 		a := &alerts.Items[i]
 		fired = append(fired, archive.Alert{Namespace: a.Namespace, Name: a.Name, Rule: a.Spec.Rule, FirstSeen: a.Spec.FirstSeen.Time})
 		name := types.NamespacedName{Namespace: a.Namespace, Name: a.Labels[v1alpha1.LabelInvestigation]}
-		if name.Name != "" && !closed[name] {
+		holder := name
+		for steps := 0; merged[holder] != "" && steps < len(merged); steps++ {
+			holder.Name = merged[holder]
+		}
+		if name.Name != "" && !closed[holder] {
 			r.cases.Opened(name.Namespace, name.Name, a.Name, a.Spec)
 		}
 	}

@@ -48,6 +48,12 @@ func opened(name string, closed bool) *v1alpha1.Investigation {
 	return c
 }
 
+func mergedInto(name, older string) *v1alpha1.Investigation {
+	c := opened(name, true)
+	c.Status.MergedInto = older
+	return c
+}
+
 func graded(name string) *v1alpha1.Investigation {
 	c := opened(name, false)
 	c.Spec.Grade = &v1alpha1.Grade{Verdict: v1alpha1.BenignPositive, By: "alice", Reason: "a drill"}
@@ -97,6 +103,8 @@ func TestRestoreOpenCases(t *testing.T) {
 		opened("closed", true), stored("b", "closed", about("shop/web-1", seen)),
 		stored("c", "announced", about("shop/web-2", seen)), // whose Investigation was not created yet
 		stored("d", "", about("shop/web-3", seen)),
+		mergedInto("merged", "open"), stored("f", "merged", about("shop/web-5", seen)),
+		mergedInto("late", "closed"), stored("g", "late", about("shop/web-6", seen)),
 	)}
 	if err := r.run(t.Context()); err != nil {
 		t.Fatal(err)
@@ -107,13 +115,15 @@ func TestRestoreOpenCases(t *testing.T) {
 	}{
 		"an open case":             {pod: "shop/web-0", want: "open"},
 		"a case not created yet":   {pod: "shop/web-2", want: "announced"},
+		"a merged case":            {pod: "shop/web-5", want: "open"},
+		"merged, and closed since": {pod: "shop/web-6", fresh: true},
 		"a closed case":            {pod: "shop/web-1", fresh: true},
 		"a graded case":            {pod: "shop/web-4", fresh: true},
 		"an alert without a label": {pod: "shop/web-3", fresh: true},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			got := cases.Join("soc", "late, "+name, about(tc.pod, seen.Add(time.Minute)))
+			got, _ := cases.Join("soc", "late, "+name, about(tc.pod, seen.Add(time.Minute)))
 			known := got == "open" || got == "graded" || got == "closed" || got == "announced"
 			if tc.fresh && known || !tc.fresh && got != tc.want {
 				t.Errorf("joined %q, want %q or, where that is empty, a case of its own", got, tc.want)

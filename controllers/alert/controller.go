@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/controllers/conditions"
+	"github.com/tocsin-dev/tocsin/controllers/merged"
 	"github.com/tocsin-dev/tocsin/internal/ingest"
 )
 
@@ -25,7 +27,7 @@ const parallel = 8
 
 // Correlator names the Investigation that an alert belongs to; always the same one for the same alert.
 type Correlator interface {
-	Join(namespace, name string, spec v1alpha1.AlertSpec) (investigation string)
+	Join(namespace, name string, spec v1alpha1.AlertSpec) (investigation string, joins []string)
 }
 
 // Reconciler writes the status of Alerts.
@@ -69,13 +71,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if name == "" {
 		return reconcile.Result{}, r.join(ctx, &alert)
 	}
-	var investigation v1alpha1.Investigation
-	err := r.Client.Get(ctx, types.NamespacedName{Namespace: alert.Namespace, Name: name}, &investigation)
+	investigation, err := merged.Root(ctx, r.Client, types.NamespacedName{Namespace: alert.Namespace, Name: name})
 	if err != nil {
 		return reconcile.Result{}, client.IgnoreNotFound(err) // its creation comes back here
 	}
 	before := alert.DeepCopy()
-	if !tell(&alert, &investigation) || equality.Semantic.DeepEqual(before.Status, alert.Status) {
+	if !tell(&alert, investigation) || equality.Semantic.DeepEqual(before.Status, alert.Status) {
 		return reconcile.Result{}, nil
 	}
 	// Locked, since ingest counts repeats at the same time.
@@ -89,7 +90,14 @@ func (r *Reconciler) join(ctx context.Context, alert *v1alpha1.Alert) error {
 	if alert.Labels == nil {
 		alert.Labels = map[string]string{}
 	}
-	alert.Labels[v1alpha1.LabelInvestigation] = r.Correlator.Join(alert.Namespace, alert.Name, alert.Spec)
+	name, joins := r.Correlator.Join(alert.Namespace, alert.Name, alert.Spec)
+	alert.Labels[v1alpha1.LabelInvestigation] = name
+	if len(joins) > 0 {
+		if alert.Annotations == nil {
+			alert.Annotations = map[string]string{}
+		}
+		alert.Annotations[v1alpha1.AnnotationJoins] = strings.Join(joins, ",")
+	}
 	return client.IgnoreNotFound(r.Client.Patch(ctx, alert, client.MergeFrom(before)))
 }
 

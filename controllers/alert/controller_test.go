@@ -33,7 +33,7 @@ var seen = metav1.NewMicroTime(time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC))
 // joins names the same Investigation for every alert.
 type joins struct{}
 
-func (joins) Join(string, string, v1alpha1.AlertSpec) string { return caseName }
+func (joins) Join(string, string, v1alpha1.AlertSpec) (string, []string) { return caseName, nil }
 
 // world is an alert, its case, and a controller whose writes are counted.
 type world struct {
@@ -171,6 +171,21 @@ func TestVerdictIsCopiedOnce(t *testing.T) {
 		w.must()
 	}
 	w.expect(told{Verdict: v1alpha1.TruePositive, Investigation: caseName, Count: 1, LastSeen: seen.Time}, 2)
+}
+
+// The verdict on an alert of a merged case is that of the case that holds it now.
+func TestVerdictOfTheCaseThatHoldsIt(t *testing.T) {
+	w := newWorld(t)
+	older := &v1alpha1.Investigation{ObjectMeta: metav1.ObjectMeta{Namespace: w.file.Namespace, Name: "case-0"}}
+	w.create(w.alert, w.file, older)
+	w.file.Status.MergedInto = older.Name
+	w.conclude(v1alpha1.BenignPositive, "shell-1")
+	w.must()
+	w.expect(told{LastSeen: time.Time{}}, 0) // the older case does not count it yet
+	w.file = older
+	w.conclude(v1alpha1.TruePositive, "another", "shell-1")
+	w.must()
+	w.expect(told{Verdict: v1alpha1.TruePositive, Investigation: older.Name, Count: 1, LastSeen: seen.Time}, 1)
 }
 
 func TestVerdictAndCountKeepEachOther(t *testing.T) {

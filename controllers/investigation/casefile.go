@@ -26,6 +26,7 @@ type caseFile struct {
 	investigation *v1alpha1.Investigation
 	alerts        []v1alpha1.Alert // oldest first
 	actions       []v1alpha1.ResponseAction
+	merged        []string // cases whose alerts and actions are among these
 }
 
 // names of all alerts.
@@ -135,6 +136,7 @@ func (f *caseFile) summarise(proposals []*v1alpha1.ResponseAction) {
 		}
 		summaries[a.Name] = summary
 	}
+	f.investigation.Status.MergedFrom = f.merged
 	f.investigation.Status.PendingApprovals = pending
 	f.investigation.Status.Actions = sortedSummaries(summaries)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -42,8 +43,9 @@ const (
 	actionsSettle = 300 * time.Millisecond
 )
 
-// Correlator hears when a case takes no further alerts.
+// Correlator hears when a case takes no further alerts, or an older one takes them.
 type Correlator interface {
+	Merge(namespace, younger, older string)
 	Close(namespace, investigation string, byHuman bool)
 }
 
@@ -56,6 +58,8 @@ type Reconciler struct {
 	Now          func() time.Time
 
 	desk *desk
+	// mergesLogged holds the older case by the younger, until the cache shows the merge.
+	mergesLogged sync.Map
 }
 
 // +kubebuilder:rbac:groups=soc.tocsin.dev,resources=investigations,verbs=get;list;watch;create
@@ -76,26 +80,19 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 	if err := r.Investigator.showAgreement(ctx); err != nil {
 		return err
 	}
+	if err := indexMerges(ctx, indexer); err != nil {
+		return err
+	}
 	return ctrl.NewControllerManagedBy(mgr).Named("investigation").
 		For(&v1alpha1.Investigation{}).
-		Watches(&v1alpha1.Alert{}, handler.EnqueueRequestsFromMapFunc(caseOf(func(o client.Object) string {
-			return o.GetLabels()[v1alpha1.LabelInvestigation]
-		}))).
-		Watches(&v1alpha1.ResponseAction{}, inAMoment(caseOf(func(o client.Object) string {
-			return o.(*v1alpha1.ResponseAction).Spec.Investigation
-		}))).
+		Watches(&v1alpha1.Investigation{}, handler.EnqueueRequestsFromMapFunc(r.casesAround)).
+		Watches(&v1alpha1.Alert{}, handler.EnqueueRequestsFromMapFunc(r.casesOf)).
+		Watches(&v1alpha1.ResponseAction{}, inAMoment(func(ctx context.Context, o client.Object) []reconcile.Request {
+			return r.requests(ctx, o.GetNamespace(), o.(*v1alpha1.ResponseAction).Spec.Investigation)
+		})).
 		WatchesRawSource(source.Channel(r.desk.done, &handler.EnqueueRequestForObject{})).
 		WithOptions(controller.Options{MaxConcurrentReconciles: parallelCases}).
 		Complete(r)
-}
-
-func caseOf(name func(client.Object) string) handler.MapFunc {
-	return func(_ context.Context, object client.Object) []reconcile.Request {
-		if name(object) == "" {
-			return nil
-		}
-		return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: object.GetNamespace(), Name: name(object)}}}
-	}
 }
 
 // inAMoment is a handler that waits a little: an action passes through several
@@ -123,6 +120,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if file == nil {
 		r.desk.forget(request.NamespacedName)
 		return reconcile.Result{}, nil
+	}
+	if isMerged, err := r.merge(ctx, file); isMerged || err != nil {
+		return reconcile.Result{}, err
 	}
 	if file.spokenOf() {
 		r.Correlator.Close(request.Namespace, request.Name, true)
@@ -155,33 +155,50 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	return reconcile.Result{RequeueAfter: time.Millisecond}, nil // more alerts joined meanwhile
 }
 
-// gather reads the case; nil if it has no alerts or is gone. A case that alerts
-// name but that does not exist is opened.
+// gather reads the case, with the alerts and actions of those that were merged into it;
+// nil if it has no alerts or is gone. A case that alerts name but that does not exist
+// is opened.
 func (r *Reconciler) gather(ctx context.Context, key types.NamespacedName) (*caseFile, error) {
-	var alerts v1alpha1.AlertList
-	if err := r.Client.List(ctx, &alerts, client.InNamespace(key.Namespace), client.MatchingFields{indexAlerts: key.Name}); err != nil {
+	file := &caseFile{investigation: &v1alpha1.Investigation{}}
+	var err error
+	if file.merged, err = r.mergedInto(ctx, key); err != nil {
 		return nil, err
 	}
-	var actions v1alpha1.ResponseActionList
-	if err := r.Client.List(ctx, &actions, client.InNamespace(key.Namespace), client.MatchingFields{indexActions: key.Name}); err != nil {
-		return nil, err
+	for _, name := range append([]string{key.Name}, file.merged...) {
+		if err := r.read(ctx, file, types.NamespacedName{Namespace: key.Namespace, Name: name}); err != nil {
+			return nil, err
+		}
 	}
-	investigation := &v1alpha1.Investigation{}
-	err := r.Client.Get(ctx, key, investigation)
-	if apierrors.IsNotFound(err) && len(alerts.Items) > 0 {
+	investigation := file.investigation
+	err = r.Client.Get(ctx, key, investigation)
+	if apierrors.IsNotFound(err) && len(file.alerts) > 0 {
 		investigation.Namespace, investigation.Name = key.Namespace, key.Name
 		err = r.Client.Create(ctx, investigation)
 	}
-	if err != nil || len(alerts.Items) == 0 || !investigation.DeletionTimestamp.IsZero() {
+	if err != nil || len(file.alerts) == 0 || !investigation.DeletionTimestamp.IsZero() {
 		return nil, client.IgnoreNotFound(err)
 	}
-	slices.SortFunc(alerts.Items, func(a, b v1alpha1.Alert) int {
+	slices.SortFunc(file.alerts, func(a, b v1alpha1.Alert) int {
 		if c := a.Spec.FirstSeen.Compare(b.Spec.FirstSeen.Time); c != 0 {
 			return c
 		}
 		return strings.Compare(a.Name, b.Name)
 	})
-	return &caseFile{investigation: investigation, alerts: alerts.Items, actions: actions.Items}, nil
+	return file, nil
+}
+
+// read adds the alerts and actions that name a case.
+func (r *Reconciler) read(ctx context.Context, file *caseFile, key types.NamespacedName) error {
+	var alerts v1alpha1.AlertList
+	if err := r.Client.List(ctx, &alerts, client.InNamespace(key.Namespace), client.MatchingFields{indexAlerts: key.Name}); err != nil {
+		return err
+	}
+	var actions v1alpha1.ResponseActionList
+	if err := r.Client.List(ctx, &actions, client.InNamespace(key.Namespace), client.MatchingFields{indexActions: key.Name}); err != nil {
+		return err
+	}
+	file.alerts, file.actions = append(file.alerts, alerts.Items...), append(file.actions, actions.Items...)
+	return nil
 }
 
 // write patches the status if it changed. A stale copy is refused and comes back.

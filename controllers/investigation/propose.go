@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -39,6 +40,9 @@ func (q *inquest) propose(status *v1alpha1.InvestigationStatus) ([]*v1alpha1.Res
 					continue
 				}
 				seen[proposal.Key()] = true
+				if q.proposedBefore(proposal) {
+					continue
+				}
 				action, err := q.action(proposal)
 				if err != nil {
 					return nil, err
@@ -54,15 +58,25 @@ func (q *inquest) propose(status *v1alpha1.InvestigationStatus) ([]*v1alpha1.Res
 	return actions, nil
 }
 
+// proposedBefore says whether a case that was merged into this one made the action already.
+func (q *inquest) proposedBefore(p playbook.Proposal) bool {
+	return slices.ContainsFunc(q.file.merged, func(name string) bool { return q.file.has(actionName(p, name)) })
+}
+
+// actionName follows from what is proposed, and in which case.
+func actionName(p playbook.Proposal, investigation string) string {
+	sum := sha256.Sum256([]byte(p.Key()))
+	return fmt.Sprintf("%s-%s-%s", shorten.Name(p.ID, 40), shorten.Name(investigation, 200), hex.EncodeToString(sum[:])[:5])
+}
+
 func (q *inquest) action(p playbook.Proposal) (*v1alpha1.ResponseAction, error) {
 	with, err := json.Marshal(p.Arguments)
 	if err != nil {
 		return nil, fmt.Errorf("action %s of playbook %s: %w", p.ID, p.Playbook, err)
 	}
-	sum := sha256.Sum256([]byte(p.Key()))
 	action := &v1alpha1.ResponseAction{}
 	action.Namespace = q.file.investigation.Namespace
-	action.Name = fmt.Sprintf("%s-%s-%s", shorten.Name(p.ID, 40), shorten.Name(q.file.investigation.Name, 200), hex.EncodeToString(sum[:])[:5])
+	action.Name = actionName(p, q.file.investigation.Name)
 	action.Labels = map[string]string{v1alpha1.LabelInvestigation: q.file.investigation.Name}
 	action.Spec = v1alpha1.ResponseActionSpec{
 		Use:           &v1alpha1.ActionUse{Connector: p.Connector, Operation: p.Operation, With: &runtime.RawExtension{Raw: with}},

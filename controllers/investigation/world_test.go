@@ -141,6 +141,7 @@ type world struct {
 	tool      *tool
 	registry  *connectors.Registry
 	log       *audit.Log
+	logDir    string
 	archive   *archive.Archive
 	// full: the archive cannot be written; refused counts the tries.
 	full    atomic.Bool
@@ -148,6 +149,7 @@ type world struct {
 
 	mu     sync.Mutex
 	closed []string // cases that take no further alerts
+	merged []string // and those that older ones take them for
 }
 
 func newWorld(t *testing.T) *world {
@@ -157,7 +159,8 @@ func newWorld(t *testing.T) *world {
 	if err := cluster.Client.Create(t.Context(), ns); err != nil {
 		t.Fatal(err)
 	}
-	auditLog, err := audit.Open(t.Context(), t.TempDir())
+	dir := t.TempDir()
+	auditLog, err := audit.Open(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +169,7 @@ func newWorld(t *testing.T) *world {
 			t.Error(err)
 		}
 	})
-	w := &world{t: t, cluster: cluster, namespace: ns.Name, log: auditLog}
+	w := &world{t: t, cluster: cluster, namespace: ns.Name, log: auditLog, logDir: dir}
 	w.openArchive()
 	w.tool = &tool{verify: benign(true)}
 	w.tool.Connector = fake.New().Offer(fake.Action{Name: "isolate", Risk: v1alpha1.RiskMedium}).
@@ -187,6 +190,13 @@ func newWorld(t *testing.T) *world {
 // For implements investigation.Playbooks.
 func (w *world) For(namespace string) []*playbook.Playbook {
 	return []*playbook.Playbook{book(w.t, w.registry.Catalog(namespace))}
+}
+
+// Merge implements investigation.Correlator.
+func (w *world) Merge(_, younger, older string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.merged = append(w.merged, younger+" into "+older)
 }
 
 // Close implements investigation.Correlator.

@@ -6,11 +6,13 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/controllers/merged"
 	"github.com/tocsin-dev/tocsin/internal/policy"
 	"github.com/tocsin-dev/tocsin/internal/response"
 	"github.com/tocsin-dev/tocsin/internal/shorten"
@@ -56,15 +58,16 @@ func (s decide) input(ctx context.Context, r *run) (policy.Input, error) {
 	if spec.Investigation == "" {
 		return in, nil
 	}
-	var c v1alpha1.Investigation
-	err := s.reader.Get(ctx, types.NamespacedName{Namespace: r.action.Namespace, Name: spec.Investigation}, &c)
-	if client.IgnoreNotFound(err) != nil {
+	c, err := merged.Root(ctx, s.reader, types.NamespacedName{Namespace: r.action.Namespace, Name: spec.Investigation})
+	if apierrors.IsNotFound(err) {
+		in.Investigation = policy.Investigation{Name: spec.Investigation}
+		return in, nil
+	}
+	if err != nil {
 		return in, fmt.Errorf("spec.investigation: %w", err)
 	}
-	if err == nil {
-		r.investigation = &c
-	}
-	verdict, gradedBy := spoken(&c, spec.RequestedBy)
+	r.investigation = c
+	verdict, gradedBy := spoken(c, spec.RequestedBy)
 	in.Investigation = policy.Investigation{
 		Name: spec.Investigation, Verdict: verdict, GradedBy: gradedBy, ProbabilityPermille: ptr.Deref(c.Status.ProbabilityPermille, 0),
 		Severity: c.Status.Severity, Priority: c.Status.Priority, Techniques: c.Status.Techniques, Entities: c.Status.Entities,

@@ -43,6 +43,8 @@ type Index struct {
 	alerts     *simplelru.LRU[caseKey, string]
 	// closed cases, and whether a human closed them.
 	closed *simplelru.LRU[caseKey, bool]
+	// merged cases, and the older ones that hold their alerts now.
+	merged *simplelru.LRU[caseKey, string]
 	// links lead from an entity to what it stands for, addresses to the pod that has one.
 	links     *simplelru.LRU[linkKey, []link]
 	addresses *simplelru.LRU[linkKey, address]
@@ -64,7 +66,11 @@ type entry struct {
 	first, last time.Time
 }
 
-type openCase struct{ keys map[entityKey]struct{} }
+// openCase knows when its first event was.
+type openCase struct {
+	keys  map[entityKey]struct{}
+	first time.Time
+}
 
 // NewIndex returns an empty index.
 func NewIndex() *Index { return newIndex(maxKeys) }
@@ -74,6 +80,7 @@ func newIndex(size int) *Index {
 	i.entries = newLRU(size, i.evicted)
 	i.alerts = newLRU[caseKey, string](maxAlerts, nil)
 	i.closed = newLRU[caseKey, bool](maxClosed, nil)
+	i.merged = newLRU[caseKey, string](maxClosed, nil)
 	i.links = newLRU[linkKey, []link](maxLinks, nil)
 	i.addresses = newLRU[linkKey, address](maxLinks, nil)
 	return i
@@ -108,21 +115,23 @@ func (i *Index) SetAutomation(namespace string, users []string) {
 }
 
 // Join returns the name of the Investigation that an alert belongs to: an open one
-// that shares a strong entity within the window, or a new one. The answer for
-// an alert stays the same.
-func (i *Index) Join(namespace, alert string, spec v1alpha1.AlertSpec) string {
+// that it is linked to, or a new one. The answer for an alert stays the same. Other
+// open ones that it belongs to as well are the same case from now on.
+func (i *Index) Join(namespace, alert string, spec v1alpha1.AlertSpec) (name string, joins []string) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if name, ok := i.alerts.Get(caseKey{namespace, alert}); ok {
-		return name
+		return name, nil
 	}
 	i.learn(namespace, spec.Entities)
-	name := i.find(namespace, spec)
+	name = i.find(namespace, spec)
 	if name == "" {
 		name = caseName(namespace, alert, spec.Entities)
 	}
-	i.add(namespace, name, alert, spec)
-	return name
+	i.add(namespace, name, spec)
+	name, joins = i.unite(namespace, name, spec)
+	i.alerts.Add(caseKey{namespace, alert}, name)
+	return name, joins
 }
 
 // Opened tells of an open Investigation and an alert in it, as read from the API server.
@@ -130,7 +139,8 @@ func (i *Index) Opened(namespace, name, alert string, spec v1alpha1.AlertSpec) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.learn(namespace, spec.Entities)
-	i.add(namespace, name, alert, spec)
+	i.alerts.Add(caseKey{namespace, alert}, name)
+	i.add(namespace, i.root(namespace, name), spec)
 }
 
 // Close forgets the entities of a case: no further alert joins it. What a human said
@@ -150,10 +160,12 @@ func (i *Index) Close(namespace, name string, byHuman bool) {
 	}
 }
 
-// Closed says whether a case takes no further alerts, and whether a human said so.
+// Closed says whether a case takes no further alerts, and whether a human said so. Of
+// a merged one that is said of the case that holds its alerts.
 func (i *Index) Closed(namespace, name string) (closed, byHuman bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	name = i.root(namespace, name)
 	byHuman, closed = i.closed.Get(caseKey{namespace, name})
 	return closed, byHuman
 }

@@ -100,8 +100,7 @@ func (i *Index) at(key entityKey, when time.Time) (name string, age time.Duratio
 
 // add makes the alert's entities the case's, and what they stand for. An entity that another
 // case holds within the window stays with it.
-func (i *Index) add(namespace, name, alert string, spec v1alpha1.AlertSpec) {
-	i.alerts.Add(caseKey{namespace, alert}, name)
+func (i *Index) add(namespace, name string, spec v1alpha1.AlertSpec) {
 	for _, key := range i.strong(namespace, spec.Entities) {
 		i.hold(entityKey{namespace: namespace, key: key}, name, spec.FirstSeen.Time)
 		if !strings.HasPrefix(key, podPrefix) && !strings.HasPrefix(key, workloadPrefix) {
@@ -125,7 +124,7 @@ func (i *Index) hold(key entityKey, name string, when time.Time) {
 		i.entries.Remove(key)
 		e = &entry{name: name, first: when, last: when}
 		i.entries.Add(key, e)
-		i.caseOf(key.namespace, name).keys[key] = struct{}{}
+		i.caseOf(key.namespace, name, when).keys[key] = struct{}{}
 	}
 	if when.Before(e.first) {
 		e.first = when
@@ -135,12 +134,17 @@ func (i *Index) hold(key entityKey, name string, when time.Time) {
 	}
 }
 
-func (i *Index) caseOf(namespace, name string) *openCase {
+func (i *Index) caseOf(namespace, name string, when time.Time) *openCase {
 	key := caseKey{namespace, name}
-	if i.cases[key] == nil {
-		i.cases[key] = &openCase{keys: map[entityKey]struct{}{}}
+	c := i.cases[key]
+	if c == nil {
+		c = &openCase{keys: map[entityKey]struct{}{}, first: when}
+		i.cases[key] = c
 	}
-	return i.cases[key]
+	if when.Before(c.first) {
+		c.first = when
+	}
+	return c
 }
 
 // evicted keeps the cases' side in step with the entries.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -54,8 +55,12 @@ func (r *run) alert(g group, message stream.Message) *v1alpha1.Alert {
 	if g.events > 1 {
 		alert.Annotations[AnnotationEvents] = strconv.FormatInt(g.events, 10)
 	}
-	if investigation := r.Correlator.Join(alert.Namespace, alert.Name, alert.Spec); investigation != "" {
+	investigation, joins := r.Correlator.Join(alert.Namespace, alert.Name, alert.Spec)
+	if investigation != "" {
 		alert.Labels = map[string]string{v1alpha1.LabelInvestigation: investigation}
+	}
+	if len(joins) > 0 {
+		alert.Annotations[v1alpha1.AnnotationJoins] = strings.Join(joins, ",")
 	}
 	return alert
 }

@@ -211,7 +211,12 @@ func (w *witness) recorded() (raw, alerts []string) {
 
 func (*witness) Observe(string, map[string]any, time.Time) {}
 
-func (*witness) Join(_, _ string, spec v1alpha1.AlertSpec) string { return "case-of-" + spec.Source }
+func (*witness) Join(_, _ string, spec v1alpha1.AlertSpec) (string, []string) {
+	if spec.Rule == "links" {
+		return "case-of-" + spec.Source, []string{"a", "b"}
+	}
+	return "case-of-" + spec.Source, nil
+}
 
 func (w *witness) Closed(string, string) (closed, byHuman bool) { return w.closed, w.byHuman }
 

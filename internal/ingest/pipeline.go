@@ -40,7 +40,8 @@ type Correlator interface {
 	// Observe learns from a raw audit event what belongs together.
 	Observe(namespace string, event map[string]any, at time.Time)
 	Closed(namespace, investigation string) (closed, byHuman bool)
-	Join(namespace, name string, spec v1alpha1.AlertSpec) (investigation string)
+	// Joins are further Investigations that turn out to be the same case.
+	Join(namespace, name string, spec v1alpha1.AlertSpec) (investigation string, joins []string)
 }
 
 // Archive keeps raw events, and counts how often rules fire.

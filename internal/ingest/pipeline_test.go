@@ -53,6 +53,22 @@ func TestPipelineCountsRepeats(t *testing.T) {
 	}
 }
 
+// What an alert merges is written with it, so that a crash loses nothing of it.
+func TestPipelineWritesWhatIsMerged(t *testing.T) {
+	w := newWorld(t, source("falco", v1alpha1.FormatFalco))
+	s := w.open(t)
+	publish(t, s, "falco", strings.Replace(shell("web-0", 0), "Terminal shell in container", "links", 1))
+	last := publish(t, s, "falco", shell("web-1", 0))
+	w.lead(t, s, &witness{}, processed(t, s, last))
+	got := map[string]string{}
+	for _, a := range w.alerts.all() {
+		got[a.Spec.Rule] = a.Annotations[v1alpha1.AnnotationJoins]
+	}
+	if diff := cmp.Diff(map[string]string{"links": "a,b", "Terminal shell in container": ""}, got); diff != "" {
+		t.Errorf("joins by rule (-want +got):\n%s", diff)
+	}
+}
+
 func TestPipelineWindow(t *testing.T) {
 	w := newWorld(t, source("falco", v1alpha1.FormatFalco))
 	s := w.open(t)

@@ -58,7 +58,12 @@ func (s Style) remarks(c *v1alpha1.Investigation) []string {
 		lines = append(lines, s.paint(in, hanging(fmt.Sprintf(format, args...), 0)))
 	}
 	concluded, escalated := condition(c, v1alpha1.ConditionConcluded), condition(c, v1alpha1.ConditionEscalated)
+	if from := c.Status.MergedFrom; len(from) > 0 {
+		add("", "one case with %s, merged into it", strings.Join(from, ", "))
+	}
 	switch {
+	case c.Status.MergedInto != "":
+		add(yellow, "the same intrusion as an older case, which goes on: %s", command("case", c.Namespace, c.Status.MergedInto))
 	case concluded == nil && condition(c, v1alpha1.ConditionReady) == nil:
 		add(yellow, "the operator has not looked at it yet; if that stays so: kubectl -n tocsin-system get pods")
 	case concluded == nil || concluded.Status != "True":

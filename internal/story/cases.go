@@ -45,6 +45,8 @@ func (s Style) Cases(cases []v1alpha1.Investigation, allNamespaces bool) string 
 func stateWord(c *v1alpha1.Investigation) string {
 	escalated := condition(c, v1alpha1.ConditionEscalated)
 	switch {
+	case c.Status.MergedInto != "":
+		return "merged"
 	case Closed(c):
 		return "closed"
 	case c.Status.Verdict == "":

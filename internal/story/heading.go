@@ -87,6 +87,9 @@ func (s Style) state(c *v1alpha1.Investigation, actions []v1alpha1.ResponseActio
 
 func (s Style) closing(c *v1alpha1.Investigation) string {
 	at := c.Status.ClosedAt
+	if into := c.Status.MergedInto; into != "" && at != nil {
+		return "merged into " + Plain(into) + " " + s.clock(at.Time)
+	}
 	if at == nil {
 		return "a human asked to close it"
 	}

@@ -24,6 +24,11 @@ func TestCase(t *testing.T) {
 	untouched := begun()
 	untouched.Status = v1alpha1.InvestigationStatus{}
 
+	merged, whole := attack(), attack()
+	merged.Name, merged.Status.MergedInto, merged.Status.ClosedAt = "shop-90c1", "shop-7f3a", ptr.To(at9(95))
+	merged.Status.Conditions = []metav1.Condition{set(v1alpha1.ConditionClosed, metav1.ConditionTrue, v1alpha1.ReasonMerged, "its alerts belong to shop-7f3a")}
+	whole.Status.MergedFrom = []string{"shop-90c1", "bank-11ab"}
+
 	failed := succeeded(planned("delete-web-0-e5f", "delete pod shop/web-0", 3, "", ""), 80)
 	failed.Status.Result.Outcome, failed.Status.Result.Message = v1alpha1.OutcomeUnknown, "the API server did not answer; look at the target, then undo or ask again"
 	undone := succeeded(planned("cordon-n1-9zz", "cordon node n1", 4, "", ""), 80, "alice", "bob")
@@ -42,6 +47,8 @@ func TestCase(t *testing.T) {
 		"case-graded":        {graded, nil},
 		"case-investigating": {begun(), nil},
 		"case-untouched":     {untouched, nil},
+		"case-merged":        {merged, nil},
+		"case-whole":         {whole, responses()},
 		"case-revised":       {revised, []v1alpha1.ResponseAction{failed, undone, twice, stopped}},
 	}
 	for name, tc := range tests {
@@ -82,7 +89,9 @@ func TestTables(t *testing.T) {
 	wide.Name, wide.Namespace, wide.Status.Title, wide.Status.Priority = "wide", "東京", "机密情報がすべての名前空間から取得されました"+strings.Repeat("。", 40), v1alpha1.PriorityP2
 	old := attack()
 	old.Name, old.Status.OpenedAt = "shop-0001", ptr.To(at9(-3600))
-	cases := []v1alpha1.Investigation{*begun(), *benign(), *wide, *attack(), *old}
+	merged := attack()
+	merged.Name, merged.Status.MergedInto, merged.Status.PendingApprovals = "shop-90c1", "shop-7f3a", 0
+	cases := []v1alpha1.Investigation{*begun(), *benign(), *wide, *attack(), *old, *merged}
 	ByUrgency(cases)
 	golden(t, "cases", plain.Cases(cases, false))
 	golden(t, "cases-all-namespaces", plain.Cases(cases, true))

@@ -350,6 +350,16 @@ func TestOnlyTheOperatorMovesBetweenCases(t *testing.T) {
 				}
 			})
 		}
+		if name == "alert" {
+			joins := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"annotations":{"soc.tocsin.dev/joins":"other"}}}`))
+			err := root.Patch(t.Context(), tc.object.DeepCopyObject().(client.Object), joins)
+			if err := refused(err, tc.policy, "the annotation soc.tocsin.dev/joins is the operator's"); err != nil {
+				t.Error(err)
+			}
+			if err := asOperator.Patch(t.Context(), tc.object.DeepCopyObject().(client.Object), joins, client.DryRunAll); err != nil {
+				t.Errorf("the operator: %v", err)
+			}
+		}
 		other := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"team":"red"}}}`))
 		if err := root.Patch(t.Context(), tc.object, other); err != nil {
 			t.Errorf("another label of %s: %v", name, err)

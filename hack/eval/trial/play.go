@@ -122,7 +122,8 @@ func (c *Court) observe(w *witness, s *scenario.Scenario, began time.Time) ([]v1
 				alert := v1alpha1.Alert{
 					ObjectMeta: metav1.ObjectMeta{Namespace: tenant, Name: ingest.AlertName(spec)}, Spec: spec, Status: v1alpha1.AlertStatus{Count: 1},
 				}
-				alert.Labels = map[string]string{v1alpha1.LabelInvestigation: w.cases.Join(tenant, alert.Name, spec)}
+				name, _ := w.cases.Join(tenant, alert.Name, spec)
+				alert.Labels = map[string]string{v1alpha1.LabelInvestigation: name}
 				alerts = append(alerts, alert)
 			}
 		}
@@ -151,7 +152,7 @@ func (c *Court) investigate(ctx context.Context, s *scenario.Scenario, w *witnes
 	byCase := map[string][]v1alpha1.Alert{}
 	var order []string
 	for _, a := range alerts {
-		name := a.Labels[v1alpha1.LabelInvestigation]
+		name := w.cases.Root(tenant, a.Labels[v1alpha1.LabelInvestigation])
 		if byCase[name] == nil {
 			order = append(order, name)
 		}

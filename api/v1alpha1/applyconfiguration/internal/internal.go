@@ -803,6 +803,15 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - id
+    - name: mergedFrom
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: mergedInto
+      type:
+        scalar: string
     - name: narrative
       type:
         scalar: string

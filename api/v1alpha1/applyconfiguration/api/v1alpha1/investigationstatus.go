@@ -61,6 +61,10 @@ type InvestigationStatusApplyConfiguration struct {
 	PendingApprovals *int32 `json:"pendingApprovals,omitempty"`
 	// analyst that concluded.
 	Analyst *string `json:"analyst,omitempty"`
+	// mergedInto names the older Investigation that this one's alerts belong to.
+	MergedInto *string `json:"mergedInto,omitempty"`
+	// mergedFrom names younger Investigations whose alerts and actions this one holds as well.
+	MergedFrom []string `json:"mergedFrom,omitempty"`
 	// openedAt is when the first alert joined.
 	OpenedAt *metav1.MicroTime `json:"openedAt,omitempty"`
 	// concludedAt is when there was a verdict first.
@@ -303,6 +307,24 @@ func (b *InvestigationStatusApplyConfiguration) WithPendingApprovals(value int32
 // If called multiple times, the Analyst field is set to the value of the last call.
 func (b *InvestigationStatusApplyConfiguration) WithAnalyst(value string) *InvestigationStatusApplyConfiguration {
 	b.Analyst = &value
+	return b
+}
+
+// WithMergedInto sets the MergedInto field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the MergedInto field is set to the value of the last call.
+func (b *InvestigationStatusApplyConfiguration) WithMergedInto(value string) *InvestigationStatusApplyConfiguration {
+	b.MergedInto = &value
+	return b
+}
+
+// WithMergedFrom adds the given value to the MergedFrom field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the MergedFrom field.
+func (b *InvestigationStatusApplyConfiguration) WithMergedFrom(values ...string) *InvestigationStatusApplyConfiguration {
+	for i := range values {
+		b.MergedFrom = append(b.MergedFrom, values[i])
+	}
 	return b
 }
 
