@@ -55,9 +55,10 @@ func (f *caseFile) rules() []string {
 	return slices.Compact(rules)
 }
 
+// utc is a time as the status shows it, which counts microseconds.
 func utc(t *metav1.MicroTime) time.Time {
 	if t == nil {
 		return time.Time{}
 	}
-	return t.UTC()
+	return t.UTC().Truncate(time.Microsecond)
 }
