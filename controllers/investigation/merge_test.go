@@ -55,7 +55,7 @@ func TestCasesMerge(t *testing.T) {
 		t.Errorf("the younger case is %+v", merged.Status.Conditions)
 	}
 	// The younger case's action is shown with the older one, which did not make it again.
-	c = w.until("all actions to be shown", func(c *v1alpha1.Investigation) bool { return len(c.Status.Actions) == 3 })
+	w.until("all actions to be shown", func(c *v1alpha1.Investigation) bool { return len(c.Status.Actions) == 3 })
 	of := map[string]int{}
 	for _, a := range w.actions() {
 		of[a.Spec.Investigation]++

@@ -282,7 +282,7 @@ func TestNoiseStaysApart(t *testing.T) {
 
 func FuzzObserve(f *testing.F) {
 	f.Add("eve", "web-0", "10.0.0.7", "create", "pods", "shop", "tmp", "Job", "x")
-	f.Fuzz(func(t *testing.T, user, pod, address, verb, resource, namespace, name, kind, owner string) {
+	f.Fuzz(func(_ *testing.T, user, pod, address, verb, resource, namespace, name, kind, owner string) {
 		i := newIndex(10)
 		e := did(by(user, pod, address), "create pods shop/x", kind+"/"+owner)
 		e["verb"], e["objectRef"] = verb, map[string]any{"resource": resource, "namespace": namespace, "name": name}

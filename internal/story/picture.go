@@ -78,7 +78,7 @@ func (p *picture) lane(b *box) int {
 }
 
 // place puts the rows under each other, from y on.
-func (p *picture) place(s Style, y int) {
+func (p *picture) place(y int) {
 	for i := range p.rows {
 		r := &p.rows[i]
 		above, tall := 0, 0

@@ -16,7 +16,7 @@ func (s Style) SVG(c *v1alpha1.Investigation) string {
 	heading := wrap(fmt.Sprintf("%s  %s  %s", priorityText(c), verdictText(c), c.Name), (p.width-2*margin)/9)
 	about := clipped(title(c), (p.width-2*margin)/7, 2)
 	top := margin + 20*len(heading) + lineHeight*len(about) + 6
-	p.place(s, top+26)
+	p.place(top + 26)
 
 	fmt.Fprintf(&p, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %[1]d %[2]d" width="%[1]d" height="%[2]d" role="img"`, p.width, p.height)
 	p.WriteString(` font-family="system-ui, -apple-system, 'Segoe UI', sans-serif" font-size="12">` + "\n")
