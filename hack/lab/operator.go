@@ -169,9 +169,21 @@ func StopLeftover(path string) error {
 	if err != nil {
 		return err
 	}
-	command, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-	if err != nil || !strings.Contains(string(command), "--data-dir="+filepath.Dir(path)) {
+	runs := func() bool {
+		command, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		return err == nil && strings.Contains(string(command), "--data-dir="+filepath.Dir(path))
+	}
+	if !runs() {
 		return nil
 	}
-	return syscall.Kill(pid, syscall.SIGTERM)
+	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+		return err
+	}
+	// It writes what it knows before it ends, to a folder that may be removed next.
+	for began := time.Now(); runs(); time.Sleep(50 * time.Millisecond) {
+		if time.Since(began) > stopGrace {
+			return syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
+	return nil
 }
