@@ -115,25 +115,11 @@ func (p *play) install(ctx context.Context) error {
 	if p.auditLog != "" {
 		go p.forward(ctx)
 	}
-	return p.commands(ctx, "admin", [][]string{
+	err = p.commands(ctx, "admin", [][]string{
 		{"kubectl", "-n", "soc", "create", "secret", "generic", "falco-token", "--from-file=token=" + p.File("falco.token")},
 		{"kubectl", "-n", "soc", "create", "secret", "generic", "audit-token", "--from-file=token=" + p.File("audit.token")},
 		{"kubectl", "-n", "soc", "apply", "--server-side", "-f", "hack/demo/manifests/sources.yaml"},
 		{"kubectl", "-n", "soc", "wait", "--for=condition=Ready", "--timeout=60s", "--all", "alertsources"},
-	})
-}
-
-// openTenant comes last: setting the stage, with its tokens and grants, would look like an attack.
-func (p *play) openTenant(ctx context.Context) error {
-	if err := p.heard(ctx); err != nil {
-		return err
-	}
-	err := p.commands(ctx, "admin", [][]string{
-		{"kubectl", "apply", "--server-side", "-f", "hack/demo/manifests/connector.yaml"},
-		{"kubectl", "apply", "--server-side", "-k", "hack/demo/tenant"},
-		{"kubectl", "-n", "soc", "wait", "--for=condition=Ready", "--timeout=60s", "--all",
-			"connectors,analysts,detectionrules,playbooks,approvalpolicies"},
-		{"kubectl", "-n", "soc", "get", "alertsources,connectors,analysts,approvalpolicies,playbooks"},
 	})
 	if err != nil {
 		return err
@@ -142,6 +128,20 @@ func (p *play) openTenant(ctx context.Context) error {
 	return p.commands(ctx, "operator", [][]string{
 		{"kubectl", "auth", "can-i", "--list"},
 		{"kubectl", "-n", "soc", "auth", "can-i", "--list", "--no-headers"},
+	})
+}
+
+// openTenant comes last: setting the stage, with its tokens and grants, would look like an attack.
+func (p *play) openTenant(ctx context.Context) error {
+	if err := p.heard(ctx); err != nil {
+		return err
+	}
+	return p.commands(ctx, "admin", [][]string{
+		{"kubectl", "apply", "--server-side", "-f", "hack/demo/manifests/connector.yaml"},
+		{"kubectl", "apply", "--server-side", "-k", "hack/demo/tenant"},
+		{"kubectl", "-n", "soc", "wait", "--for=condition=Ready", "--timeout=60s", "--all",
+			"connectors,analysts,detectionrules,playbooks,approvalpolicies"},
+		{"kubectl", "-n", "soc", "get", "alertsources,connectors,analysts,approvalpolicies,playbooks"},
 	})
 }
 
