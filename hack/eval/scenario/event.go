@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -22,7 +23,7 @@ func (o Observation) Body(id string, at time.Time) (source string, body []byte, 
 		event = map[string]any{"kind": "EventList", "apiVersion": "audit.k8s.io/v1", "items": []any{filledAudit(o.Audit, id, at)}}
 	}
 	body, err = json.Marshal(event)
-	return source, body, err
+	return source, bytes.ReplaceAll(body, []byte(loneSurrogate), []byte(`\ud800`)), err
 }
 
 // filledAudit fills in what every event of an API server has.
@@ -55,15 +56,22 @@ func filledAudit(given map[string]any, id string, at time.Time) map[string]any {
 // user is written short as its name, and for a ServiceAccount with the pod that its
 // token is bound to: "system:serviceaccount:shop:web@web-0".
 func user(short string) map[string]any {
-	name, pod, bound := strings.Cut(short, "@")
-	u := map[string]any{"username": name, "groups": []any{"system:authenticated"}}
-	parts := strings.Split(name, ":")
-	if len(parts) == 4 && parts[1] == "serviceaccount" {
-		u["groups"] = []any{"system:serviceaccounts", "system:serviceaccounts:" + parts[2], "system:authenticated"}
+	name, groups := short, []any{"system:authenticated"}
+	u := map[string]any{}
+	parts := strings.Split(short, ":")
+	switch {
+	case short == "system:anonymous":
+		groups = []any{"system:unauthenticated"}
+	case strings.HasPrefix(short, "system:node:"):
+		groups = []any{"system:nodes", "system:authenticated"}
+	case len(parts) == 4 && parts[1] == "serviceaccount":
+		pod, bound := "", false
+		if name, pod, bound = strings.Cut(short, "@"); bound {
+			u["extra"] = map[string]any{"authentication.kubernetes.io/pod-name": []any{pod}}
+		}
+		groups = []any{"system:serviceaccounts", "system:serviceaccounts:" + parts[2], "system:authenticated"}
 	}
-	if bound {
-		u["extra"] = map[string]any{"authentication.kubernetes.io/pod-name": []any{pod}}
-	}
+	u["username"], u["groups"] = name, groups
 	return u
 }
 

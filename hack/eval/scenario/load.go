@@ -3,6 +3,7 @@ package scenario
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"errors"
@@ -11,14 +12,18 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
 	yamlutil "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 )
 
 //go:embed schema.json
@@ -110,27 +115,86 @@ func one(document []byte) (*Scenario, error) {
 	if string(asJSON) == "null" {
 		return nil, nil
 	}
-	checked, err := schema()
-	if err != nil {
-		return nil, fmt.Errorf("schema.json: %w", err)
-	}
-	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(asJSON))
-	if err != nil {
-		return nil, err
-	}
-	if err := checked.Validate(value); err != nil {
+	if err := valid(asJSON); err != nil {
 		return nil, err
 	}
 	s := &Scenario{}
-	decoder := json.NewDecoder(bytes.NewReader(asJSON))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(s); err != nil {
-		return nil, err
+	if err := json.Unmarshal(asJSON, s); err != nil {
+		return nil, named(s, err)
 	}
-	for i, fact := range s.Expect.Facts {
-		if _, err := regexp.Compile(fact); err != nil {
-			return nil, fmt.Errorf("expect.facts[%d]: %w", i, err)
+	return s, named(s, errors.Join(knownFields(asJSON), s.check()))
+}
+
+// knownFields errs on a field that the spec of an Analyst does not have, which the schema leaves to its kind.
+func knownFields(document []byte) error {
+	var given struct {
+		Analyst json.RawMessage `json:"analyst"`
+	}
+	if err := json.Unmarshal(document, &given); err != nil || given.Analyst == nil {
+		return err
+	}
+	decoder := json.NewDecoder(bytes.NewReader(given.Analyst))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&v1alpha1.AnalystSpec{}); err != nil {
+		return fmt.Errorf("analyst: %w", err)
+	}
+	return nil
+}
+
+// named says which scenario is wrong, where its name could be read.
+func named(s *Scenario, err error) error {
+	if err == nil || s.Name == "" {
+		return err
+	}
+	return fmt.Errorf("scenario %s: %w", s.Name, err)
+}
+
+// valid compares a document with the schema.
+func valid(document []byte) error {
+	checked, err := schema()
+	if err != nil {
+		return fmt.Errorf("schema.json: %w", err)
+	}
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(document))
+	if err != nil {
+		return err
+	}
+	err = checked.Validate(value)
+	var invalid *jsonschema.ValidationError
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	s := &Scenario{}
+	if top, ok := value.(map[string]any); ok {
+		s.Name, _ = top["name"].(string)
+	}
+	return named(s, errors.New(strings.Join(leaves(invalid), "; ")))
+}
+
+// leaves are the causes at the bottom, each with the field that it is about.
+func leaves(e *jsonschema.ValidationError) []string {
+	var found []string
+	for _, cause := range e.Causes {
+		found = append(found, leaves(cause)...)
+	}
+	if len(found) > 0 {
+		return found
+	}
+	return []string{field(e.InstanceLocation) + ": " + e.ErrorKind.LocalizedString(message.NewPrinter(language.English))}
+}
+
+// field writes a place as people write it: events[0].after.
+func field(path []string) string {
+	var b strings.Builder
+	for _, step := range path {
+		switch _, err := strconv.Atoi(step); {
+		case err == nil:
+			b.WriteString("[" + step + "]")
+		case b.Len() > 0:
+			b.WriteString("." + step)
+		default:
+			b.WriteString(step)
 		}
 	}
-	return s, nil
+	return cmp.Or(b.String(), "(root)")
 }
