@@ -40,7 +40,7 @@ func (t *tally) play(ctx context.Context, court *trial.Court, scenarios []scenar
 		s := &scenarios[i]
 		cases, err := court.Play(ctx, s)
 		if err != nil {
-			return fmt.Errorf("scenario %s: %w", s.Name, err)
+			return err
 		}
 		p.step()
 		o := trial.Judge(s, cases)
@@ -64,7 +64,7 @@ func (t *tally) provoke(ctx context.Context, court *trial.Court, s *scenario.Sce
 		}
 		cases, err := court.Play(ctx, &v)
 		if err != nil {
-			return fmt.Errorf("scenario %s: %w", v.Name, err)
+			return err
 		}
 		p.step()
 		t.variants++

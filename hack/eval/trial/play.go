@@ -35,11 +35,17 @@ type Case struct {
 	Took      time.Duration
 }
 
-// Play plays a scenario and returns its cases, the most suspicious first.
+// Play plays a scenario and returns its cases, the most suspicious first. The error
+// names the scenario, and the object or event that is wrong.
 func (c *Court) Play(ctx context.Context, s *scenario.Scenario) (cases []Case, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("scenario %s: %w", s.Name, err)
+		}
+	}()
 	c.broken = nil
-	strike, err := c.set(ctx, s)
-	defer func() { err = errors.Join(err, strike(context.WithoutCancel(ctx))) }()
+	st, err := c.set(ctx, s)
+	defer func() { err = errors.Join(err, st.strike(context.WithoutCancel(ctx))) }()
 	if err != nil {
 		return nil, err
 	}

@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	yamlutil "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -41,35 +43,47 @@ func (c *Court) sources(ctx context.Context) error {
 	return nil
 }
 
-// set puts the objects of a scenario into the API server, and returns what takes them away again.
-func (c *Court) set(ctx context.Context, s *scenario.Scenario) (strike func(context.Context) error, err error) {
-	var there []*unstructured.Unstructured
-	strike = func(ctx context.Context) error {
-		var errs []error
-		for _, object := range slices.Backward(there) {
-			err := c.admin.Delete(ctx, object, client.GracePeriodSeconds(0))
-			errs = append(errs, client.IgnoreNotFound(err))
-		}
-		return errors.Join(errs...)
-	}
-	objects := s.Cluster
+// stage is what of a scenario stands in the API server.
+type stage struct {
+	admin client.Client
+	there []*unstructured.Unstructured
+	// namespaces that this scenario uses; their labels are its own.
+	namespaces map[string]bool
+}
+
+// set puts the objects of a scenario into the API server. What it returns takes them away again.
+func (c *Court) set(ctx context.Context, s *scenario.Scenario) (*stage, error) {
+	st := &stage{admin: c.admin, namespaces: map[string]bool{}}
 	if s.Analyst != nil {
 		analyst, err := asObject(*s.Analyst)
-		if err != nil {
-			return strike, fmt.Errorf("analyst: %w", err)
+		if err == nil {
+			err = st.make(ctx, analyst)
 		}
-		objects = append([]map[string]any{analyst}, objects...)
-	}
-	for i, object := range objects {
-		made, err := c.make(ctx, object)
 		if err != nil {
-			return strike, fmt.Errorf("object %d of the cluster: %w", i+1, err)
-		}
-		if made != nil {
-			there = append(there, made)
+			return st, fmt.Errorf("analyst: %w", err)
 		}
 	}
-	return strike, nil
+	for i, object := range s.Cluster {
+		if err := st.make(ctx, object); err != nil {
+			u := &unstructured.Unstructured{Object: object}
+			return st, fmt.Errorf("cluster[%d], %s %s: %w", i, u.GetKind(), strings.TrimPrefix(client.ObjectKeyFromObject(u).String(), "/"), err)
+		}
+	}
+	return st, nil
+}
+
+// strike takes away what make made, but for Namespaces, which nothing here would end.
+// No controller runs that would take off a finalizer or care for dependents.
+func (st *stage) strike(ctx context.Context) error {
+	var errs []error
+	for _, object := range slices.Backward(st.there) {
+		err := st.admin.Delete(ctx, object, client.GracePeriodSeconds(0), client.PropagationPolicy(metav1.DeletePropagationBackground))
+		if err == nil && len(object.GetFinalizers()) > 0 {
+			err = st.admin.Patch(ctx, object, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`)))
+		}
+		errs = append(errs, client.IgnoreNotFound(err))
+	}
+	return errors.Join(errs...)
 }
 
 // asObject is the Analyst of the tenant as the API server takes it.
@@ -83,48 +97,75 @@ func asObject(spec v1alpha1.AnalystSpec) (map[string]any, error) {
 	return object, err
 }
 
-// make creates an object, in a namespace that is made where there is none. It returns
-// nil for a Namespace, which stays, since nothing here would end it.
-func (c *Court) make(ctx context.Context, object map[string]any) (*unstructured.Unstructured, error) {
+// make creates an object with its status, in a namespace that is made where there is none.
+func (st *stage) make(ctx context.Context, object map[string]any) error {
 	u := (&unstructured.Unstructured{Object: object}).DeepCopy()
 	if u.GetKind() == "Namespace" {
-		return nil, c.namespace(ctx, u.GetName(), u.GetLabels())
+		return st.namespace(ctx, u.GetName(), u)
 	}
-	if name := u.GetNamespace(); name != "" {
-		var known corev1.Namespace
-		err := c.admin.Get(ctx, client.ObjectKey{Name: name}, &known)
-		if apierrors.IsNotFound(err) {
-			err = c.namespace(ctx, name, nil)
-		}
-		if err != nil {
-			return nil, err
+	if name := u.GetNamespace(); name != "" && !st.namespaces[name] {
+		if err := st.namespace(ctx, name, &unstructured.Unstructured{}); err != nil {
+			return err
 		}
 	}
-	if err := c.own(ctx, u); err != nil {
-		return nil, err
+	if u.GetKind() == "Pod" {
+		if err := st.account(ctx, u); err != nil {
+			return err
+		}
 	}
-	if err := c.admin.Create(ctx, u); err != nil {
-		return nil, fmt.Errorf("%s %s: %w", u.GetKind(), u.GetName(), err)
+	if err := st.own(ctx, u); err != nil {
+		return err
 	}
-	return u, nil
+	status := u.Object["status"]
+	if err := st.admin.Create(ctx, u); err != nil {
+		return err
+	}
+	st.there = append(st.there, u)
+	if status == nil {
+		return nil
+	}
+	shown := u.DeepCopy()
+	shown.Object["status"] = status
+	if err := st.admin.Status().Update(ctx, shown); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("status: %w", err)
+	}
+	return nil
 }
 
-// namespace makes the Namespace be there with these labels and no others.
-func (c *Court) namespace(ctx context.Context, name string, labels map[string]string) error {
+// account makes the ServiceAccount that every namespace has, for a pod that names no other.
+func (st *stage) account(ctx context.Context, pod *unstructured.Unstructured) error {
+	name, _, _ := unstructured.NestedString(pod.Object, "spec", "serviceAccountName")
+	if name != "" && name != "default" {
+		return nil
+	}
+	account := &unstructured.Unstructured{}
+	account.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("ServiceAccount"))
+	account.SetNamespace(pod.GetNamespace())
+	account.SetName("default")
+	err := st.admin.Create(ctx, account)
+	if err == nil {
+		st.there = append(st.there, account)
+	}
+	return client.IgnoreAlreadyExists(err)
+}
+
+// namespace makes the Namespace be there with the labels and annotations of one, and no others.
+func (st *stage) namespace(ctx context.Context, name string, like *unstructured.Unstructured) error {
+	st.namespaces[name] = true
 	var there corev1.Namespace
-	err := c.admin.Get(ctx, client.ObjectKey{Name: name}, &there)
+	err := st.admin.Get(ctx, client.ObjectKey{Name: name}, &there)
 	if apierrors.IsNotFound(err) {
-		return c.admin.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}})
+		return st.admin.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: like.GetLabels(), Annotations: like.GetAnnotations()}})
 	}
 	if err != nil {
 		return err
 	}
-	there.Labels = labels
-	return c.admin.Update(ctx, &there)
+	there.Labels, there.Annotations = like.GetLabels(), like.GetAnnotations()
+	return st.admin.Update(ctx, &there)
 }
 
 // own fills in the UIDs of owners, which a scenario names without.
-func (c *Court) own(ctx context.Context, u *unstructured.Unstructured) error {
+func (st *stage) own(ctx context.Context, u *unstructured.Unstructured) error {
 	owners := u.GetOwnerReferences()
 	for i := range owners {
 		o := &owners[i]
@@ -134,7 +175,7 @@ func (c *Court) own(ctx context.Context, u *unstructured.Unstructured) error {
 		owner := &unstructured.Unstructured{}
 		owner.SetAPIVersion(o.APIVersion)
 		owner.SetKind(o.Kind)
-		if err := c.admin.Get(ctx, client.ObjectKey{Namespace: u.GetNamespace(), Name: o.Name}, owner); err != nil {
+		if err := st.admin.Get(ctx, client.ObjectKey{Namespace: u.GetNamespace(), Name: o.Name}, owner); err != nil {
 			return fmt.Errorf("metadata.ownerReferences[%d]: it must come earlier in the scenario: %w", i, err)
 		}
 		o.UID = owner.GetUID()
