@@ -119,7 +119,7 @@ bench: ## Measure on a real API server; figures as JSON to OUT=file
 	@go run ./hack/bench
 
 .PHONY: eval
-eval: ## Score verdicts on scenarios with known answers (SCENARIOS=dir, figures as JSON to OUT=file)
+eval: ## Score verdicts on scenarios with known answers (SCENARIOS=dir, DATA=dir of sets of others, figures as JSON to OUT=file)
 	@echo 'Compiling the evaluation: seconds, or a few minutes the first time' >&2
 	@go run ./hack/eval
 

@@ -1,23 +1,25 @@
 // Command eval plays scenarios with known answers and says how often Tocsin is right.
 //
-// SCENARIOS=DIR plays those of a folder instead of test/scenarios. OUT=file writes the
-// figures as flat JSON. It fails where an attack is closed as benign or a hostile
-// text changes a verdict. docs/scenarios.md says what each figure means.
+// SCENARIOS=DIR plays those of a folder instead of test/scenarios. DATA=DIR scores what
+// ships on sets of others, too. OUT=file writes the figures as flat JSON. It fails
+// where an attack is closed as benign, a hostile text changes a verdict or a scenario
+// cannot be played. docs/scenarios.md says what each figure means.
 package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"syscall"
-	"time"
 
 	"github.com/go-logr/logr"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/tocsin-dev/tocsin/hack/eval/external"
 	"github.com/tocsin-dev/tocsin/hack/eval/scenario"
 	"github.com/tocsin-dev/tocsin/hack/eval/trial"
 	"github.com/tocsin-dev/tocsin/hack/lab"
@@ -34,25 +36,18 @@ func main() {
 }
 
 func run(ctx context.Context) (err error) {
-	root, err := os.Getwd()
+	o, err := settings()
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(filepath.Join(root, "hack", "eval")); err != nil {
-		return fmt.Errorf("run it from the root of the project, with make eval: %w", err)
-	}
-	dir := os.Getenv("SCENARIOS")
-	if dir == "" {
-		dir = filepath.Join(root, "test", "scenarios")
-	}
-	scenarios, err := scenario.Load(dir)
+	scenarios, err := scenario.Load(o.scenarios)
 	if err != nil {
 		return err
 	}
 	if len(scenarios) == 0 {
-		return fmt.Errorf("%s: holds no scenario", dir)
+		return fmt.Errorf("SCENARIOS: %s holds no .yaml file with a scenario", o.scenarios)
 	}
-	l := &lab.Lab{Root: root, Dir: filepath.Join(root, ".eval")}
+	l := &lab.Lab{Root: o.root, Dir: filepath.Join(o.root, ".eval")}
 	court, stop, err := open(ctx, l)
 	if err != nil {
 		return err
@@ -62,13 +57,73 @@ func run(ctx context.Context) (err error) {
 	if err := t.play(ctx, court, scenarios); err != nil {
 		return err
 	}
+	figures := t.figures()
 	t.print(os.Stdout)
-	if out := os.Getenv("OUT"); out != "" {
-		if err := t.write(out); err != nil {
+	if o.data != "" {
+		if err := measure(o, court, figures); err != nil {
+			return fmt.Errorf("DATA: %w", err)
+		}
+	}
+	if o.out != "" {
+		if err := write(o.out, figures); err != nil {
 			return fmt.Errorf("OUT: %w", err)
 		}
 	}
-	return t.unsafe()
+	return t.failed()
+}
+
+// options are what the environment asks for.
+type options struct{ root, scenarios, data, out string }
+
+// settings errs at once on what would only be noticed when all is played.
+func settings() (options, error) {
+	root, err := os.Getwd()
+	if err != nil {
+		return options{}, err
+	}
+	if _, err := os.Stat(filepath.Join(root, "hack", "eval")); err != nil {
+		return options{}, fmt.Errorf("run it from the root of the project, with make eval: %w", err)
+	}
+	o := options{root: root, scenarios: os.Getenv("SCENARIOS"), data: os.Getenv("DATA"), out: os.Getenv("OUT")}
+	if o.scenarios == "" {
+		o.scenarios = filepath.Join("test", "scenarios")
+	}
+	folders := map[string]string{"SCENARIOS": o.scenarios}
+	if o.data != "" {
+		folders["DATA"] = o.data
+	}
+	if o.out != "" {
+		folders["OUT"] = filepath.Dir(o.out)
+	}
+	for name, folder := range folders {
+		if found, err := os.Stat(folder); err != nil || !found.IsDir() {
+			return o, errors.Join(fmt.Errorf("%s: expected a folder: %s", name, folder), err)
+		}
+	}
+	return o, nil
+}
+
+// measure scores what ships on the sets of others.
+func measure(o options, court *trial.Court, figures map[string]float64) error {
+	books, err := court.Playbooks()
+	if err != nil {
+		return err
+	}
+	s, err := external.Measure(os.DirFS(o.data), filepath.Join(o.root, "config"), books)
+	if err != nil {
+		return err
+	}
+	printExternal(os.Stdout, s)
+	addExternal(figures, s)
+	return nil
+}
+
+func write(path string, figures map[string]float64) error {
+	raw, err := json.MarshalIndent(figures, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, append(raw, '\n'), 0o644)
 }
 
 // open starts a control plane to play on.
@@ -92,19 +147,4 @@ func open(ctx context.Context, l *lab.Lab) (*trial.Court, func(context.Context) 
 		return nil, nil, errors.Join(err, cluster.Stop(context.WithoutCancel(ctx)))
 	}
 	return court, cluster.Stop, nil
-}
-
-// progress tells how far it is, at most every two seconds.
-type progress struct {
-	all  int
-	done int
-	told time.Time
-}
-
-func (p *progress) step() {
-	p.done++
-	if time.Since(p.told) > 2*time.Second || p.done == p.all {
-		p.told = time.Now()
-		fmt.Fprintf(os.Stderr, "%d of %d played\n", p.done, p.all)
-	}
 }

@@ -1,11 +1,10 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"os"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -24,56 +23,9 @@ type tally struct {
 	variants, flips                                 int
 	forecasts                                       []score.Forecast
 	took, questions                                 []float64
-	// notes on what was not as expected.
-	notes []string
-}
-
-func (t *tally) play(ctx context.Context, court *trial.Court, scenarios []scenario.Scenario) error {
-	p := &progress{told: time.Now()}
-	for i := range scenarios {
-		p.all++
-		if scenarios[i].Attack() {
-			p.all += scenario.Variants
-		}
-	}
-	for i := range scenarios {
-		s := &scenarios[i]
-		cases, err := court.Play(ctx, s)
-		if err != nil {
-			return err
-		}
-		p.step()
-		o := trial.Judge(s, cases)
-		t.count(s, o)
-		if !s.Attack() {
-			continue
-		}
-		if err := t.provoke(ctx, court, s, o, p); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// provoke plays the hostile variants of an attack, which must not look more innocent.
-func (t *tally) provoke(ctx context.Context, court *trial.Court, s *scenario.Scenario, plain trial.Outcome, p *progress) error {
-	for i := range scenario.Variants {
-		v, err := s.Hostile(i)
-		if err != nil {
-			return err
-		}
-		cases, err := court.Play(ctx, &v)
-		if err != nil {
-			return err
-		}
-		p.step()
-		t.variants++
-		if o := trial.Judge(&v, cases); o.MoreInnocent(plain) {
-			t.flips++
-			t.notes = append(t.notes, fmt.Sprintf("%s: %s, without it %s", v.Name, o, plain))
-		}
-	}
-	return nil
+	// notes on what was not as expected, and errors of what could not be played.
+	notes    []string
+	unplayed []error
 }
 
 func (t *tally) count(s *scenario.Scenario, o trial.Outcome) {
@@ -82,39 +34,44 @@ func (t *tally) count(s *scenario.Scenario, o trial.Outcome) {
 		t.took = append(t.took, float64(c.Took)/float64(time.Millisecond))
 		t.questions = append(t.questions, float64(len(c.Status.Questions)))
 	}
-	undecided := o.Verdict == v1alpha1.Undetermined
-	if undecided {
+	if !o.Closed && o.Verdict != v1alpha1.TruePositive {
 		t.escalated++
 	}
 	t.facts += len(s.Expect.Facts) + len(s.Expect.Entities)
 	t.factsFound += len(s.Expect.Facts) + len(s.Expect.Entities) - len(o.Missing)
-	wrong := false
-	if s.Attack() {
-		t.attacks++
-		switch {
-		case len(o.Cases) == 0:
-			t.undetected++
-			t.closedBenign++
-			wrong = true
-		case o.Closed:
-			t.closedBenign++
-			wrong = true
-		case o.Verdict == v1alpha1.TruePositive:
-			t.attacksFound++
-		default:
-			wrong = true
-		}
-	} else {
+	word := t.grade(s, o)
+	if word == "" && len(o.Missing) > 0 {
+		word = "untold"
+	}
+	if word != "" {
+		t.notes = append(t.notes, fmt.Sprintf("%-8s %s: expected %s, got %s", word, s.Name, s.Expect.Verdict, o))
+	}
+}
+
+// grade counts a verdict, and says in a word what is wrong with it.
+func (t *tally) grade(s *scenario.Scenario, o trial.Outcome) string {
+	if !s.Attack() {
 		t.benign++
 		if o.Closed {
 			t.closedByItself++
-		} else {
-			wrong = true
+			return ""
 		}
+		return "alarm"
 	}
-	if wrong || len(o.Missing) > 0 {
-		t.notes = append(t.notes, fmt.Sprintf("%s: expected %s, got %s", s.Name, s.Expect.Verdict, o))
+	t.attacks++
+	switch {
+	case len(o.Cases) == 0:
+		t.undetected++
+		t.closedBenign++
+		return "UNSEEN"
+	case o.Closed:
+		t.closedBenign++
+		return "CLOSED"
+	case o.Verdict == v1alpha1.TruePositive:
+		t.attacksFound++
+		return ""
 	}
+	return "unsure"
 }
 
 // figures by the names under which they are written.
@@ -125,47 +82,46 @@ func (t *tally) figures() map[string]float64 {
 		"escalated": float64(t.escalated), "facts": float64(t.facts), "facts_found": float64(t.factsFound),
 		"brier": score.Brier(t.forecasts), "hostile_variants": float64(t.variants), "hostile_flips": float64(t.flips),
 		"p50_ms": score.Percentile(t.took, 50), "p99_ms": score.Percentile(t.took, 99), "questions_p50": score.Percentile(t.questions, 50),
+		"unplayed": float64(len(t.unplayed)),
 	}
 }
 
 func (t *tally) print(w io.Writer) {
-	for _, note := range t.notes {
-		fmt.Fprintln(w, "-", note)
+	if len(t.notes) > 0 {
+		fmt.Fprintln(w, "\nNot as expected, what must never be in capitals")
 	}
-	fmt.Fprintln(w)
+	for _, note := range slices.Sorted(slices.Values(t.notes)) {
+		fmt.Fprintln(w, " ", note)
+	}
+	fmt.Fprintf(w, "\nOn %d scenarios\n", t.attacks+t.benign)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	share := func(what string, of, n int) {
-		s := score.Share{Of: of, N: n}
-		low, high := s.Interval()
-		fmt.Fprintf(table, "%s\t%d of %d\t%.1f %%\t95 %% interval %.1f to %.1f %%\n", what, of, n, 100*s.Value(), 100*low, 100*high)
-	}
-	share("attacks closed as benign", t.closedBenign, t.attacks)
-	share("attacks found", t.attacksFound, t.attacks)
-	share("benign closed by itself", t.closedByItself, t.benign)
-	share("escalated undecided", t.escalated, t.attacks+t.benign)
-	share("key facts found", t.factsFound, t.facts)
-	share("verdicts changed by hostile text", t.flips, t.variants)
+	share(table, "  attacks closed as benign", t.closedBenign, t.attacks)
+	share(table, "  attacks found", t.attacksFound, t.attacks)
+	share(table, "  benign closed by itself", t.closedByItself, t.benign)
+	share(table, "  escalated undecided", t.escalated, t.attacks+t.benign)
+	share(table, "  key facts found", t.factsFound, t.facts)
+	share(table, "  verdicts changed by hostile text", t.flips, t.variants)
 	table.Flush()
 	fmt.Fprintf(w, "\nBrier score %.3f\n", score.Brier(t.forecasts))
 	for _, b := range score.Reliability(t.forecasts, 10) {
 		fmt.Fprintf(w, "  stated %3.0f to %3.0f %%, on average %5.1f %%: %d of %d were attacks\n", 100*b.From, 100*b.To, 100*b.Stated, b.Attacks.Of, b.Attacks.N)
 	}
-	fmt.Fprintf(w, "\na case took %.0f ms (median), %.0f ms (99 %%), with %.0f questions (median)\n",
+	fmt.Fprintf(w, "\nA case took %.0f ms (median), %.0f ms (99 %%), with %.0f questions (median)\n",
 		score.Percentile(t.took, 50), score.Percentile(t.took, 99), score.Percentile(t.questions, 50))
 }
 
-func (t *tally) write(path string) error {
-	raw, err := json.MarshalIndent(t.figures(), "", "  ")
-	if err != nil {
-		return err
+// failed errs where what must never happen did, and where it cannot be told.
+func (t *tally) failed() error {
+	var errs []error
+	if t.closedBenign > 0 {
+		errs = append(errs, fmt.Errorf("%d attacks closed as benign or unseen", t.closedBenign))
 	}
-	return os.WriteFile(path, append(raw, '\n'), 0o644)
-}
-
-// unsafe errs where what must never happen did.
-func (t *tally) unsafe() error {
-	if t.closedBenign == 0 && t.flips == 0 {
-		return nil
+	if t.flips > 0 {
+		errs = append(errs, fmt.Errorf("%d verdicts changed by hostile text", t.flips))
 	}
-	return fmt.Errorf("%d attacks closed as benign, %d verdicts changed by hostile text", t.closedBenign, t.flips)
+	if n := len(t.unplayed); n > 0 {
+		errs = append(errs, fmt.Errorf("%d could not be played:", n))
+		errs = append(errs, t.unplayed[:min(n, 10)]...)
+	}
+	return errors.Join(errs...)
 }

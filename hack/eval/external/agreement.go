@@ -195,16 +195,3 @@ func fired(engine *detect.Engine, events []map[string]any) []string {
 	slices.Sort(rules)
 	return slices.Compact(rules)
 }
-
-// String is the report for people.
-func (r Report) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%d of %d agree\n", r.Agree, r.Cases)
-	for _, o := range r.Disagree {
-		fmt.Fprintf(&b, "  differs: %s: want %v, got %v\n", o.Case, o.Want, o.Got)
-	}
-	for _, o := range r.OnPurpose {
-		fmt.Fprintf(&b, "  differs on purpose: %s, got %v: %s\n", o.Case, o.Got, o.Why)
-	}
-	return b.String()
-}

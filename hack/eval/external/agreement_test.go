@@ -1,16 +1,14 @@
 package external
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/yaml"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/hack/eval/content"
 )
 
 func rule(name, when string) v1alpha1.DetectionRule {
@@ -92,24 +90,15 @@ func TestMappingErrors(t *testing.T) {
 
 // TestMappings: every rule that the mappings name ships.
 func TestMappings(t *testing.T) {
-	var shipped []v1alpha1.DetectionRule
-	for _, pattern := range []string{"../../../config/detections/*.yaml", "../../../config/detections/optional/*.yaml"} {
-		files, err := filepath.Glob(pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, file := range files {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var r v1alpha1.DetectionRule
-			if err := yaml.Unmarshal(text, &r); err != nil {
-				t.Fatal(err)
-			}
-			shipped = append(shipped, r)
-		}
+	shipped, err := content.Detections("../../../config")
+	if err != nil {
+		t.Fatal(err)
 	}
+	optional, err := content.Optional("../../../config")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shipped = append(shipped, optional...)
 	for name, read := range map[string]func() (Mapping, error){"Falco": Falco, "Panther": Panther} {
 		t.Run(name, func(t *testing.T) {
 			mapping, err := read()

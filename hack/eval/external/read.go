@@ -1,7 +1,6 @@
 package external
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -68,31 +67,30 @@ func readEvents(folder fs.FS, name string) ([]map[string]any, error) {
 // ReadPanther reads those of Panther's tests of its Kubernetes rules that are events
 // of an API server: a JSON object a line. How many of its tests are in other formats is told as well.
 func ReadPanther(lines io.Reader) (cases []Case, others int, err error) {
-	scanner := bufio.NewScanner(lines)
-	scanner.Buffer(nil, 16<<20)
-	for n := 1; scanner.Scan(); n++ {
+	err = eachLine(lines, func(line []byte) error {
 		var row struct {
 			Rule     string `json:"rule"`
 			Test     string `json:"test"`
 			Expected bool   `json:"expected"`
 			Log      any    `json:"log"`
 		}
-		if err := json.Unmarshal(scanner.Bytes(), &row); err != nil {
-			return nil, 0, fmt.Errorf("line %d: %w", n, err)
+		if err := json.Unmarshal(line, &row); err != nil {
+			return err
 		}
 		if !strings.HasPrefix(row.Rule, "Kubernetes.") && !strings.HasPrefix(row.Rule, "Amazon.EKS.") {
-			continue
+			return nil
 		}
 		event := auditEvent(row.Log)
 		if event == nil {
 			others++
-			continue
+			return nil
 		}
 		cases = append(cases, Case{
 			Name: row.Rule + ": " + row.Test, Test: row.Test, Events: []map[string]any{event}, Rules: []string{row.Rule}, Fires: row.Expected,
 		})
-	}
-	return cases, others, scanner.Err()
+		return nil
+	})
+	return cases, others, err
 }
 
 // auditEvent takes the event out of Azure's envelope; nil for everything else. Tests leave out the stage.

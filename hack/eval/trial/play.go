@@ -187,6 +187,17 @@ func (c *Court) investigator(s *scenario.Scenario, remembered *activity.Memory) 
 		return memory.New(namespace, remembered, answers, answers, time.Now)
 	})
 	registry.Set(tenant, "cluster", c.cluster)
+	books, err := c.books(registry)
+	if err != nil {
+		return nil, err
+	}
+	return &investigation.Investigator{
+		Reader: c.admin, Registry: registry, Playbooks: books, Log: nowhere{}, Archive: nowhere{}, Now: time.Now,
+		Ready: func(context.Context) error { return nil },
+	}, nil
+}
+
+func (c *Court) books(registry *connectors.Registry) (shelf, error) {
 	var books shelf
 	for _, p := range c.playbooks {
 		compiled, err := playbook.Compile(p.Name, p.Spec, registry.Catalog(tenant))
@@ -195,10 +206,16 @@ func (c *Court) investigator(s *scenario.Scenario, remembered *activity.Memory) 
 		}
 		books = append(books, compiled)
 	}
-	return &investigation.Investigator{
-		Reader: c.admin, Registry: registry, Playbooks: books, Log: nowhere{}, Archive: nowhere{}, Now: time.Now,
-		Ready: func(context.Context) error { return nil },
-	}, nil
+	return books, nil
+}
+
+// Playbooks that ship, ready to be matched.
+func (c *Court) Playbooks() ([]*playbook.Playbook, error) {
+	registry := connectors.NewRegistry(func(namespace string) connectors.Asker {
+		return memory.New(namespace, nil, nil, nil, time.Now)
+	})
+	registry.Set(tenant, "cluster", c.cluster)
+	return c.books(registry)
 }
 
 // shelf holds the playbooks in force.

@@ -23,6 +23,7 @@ import (
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/connectors/kubernetes"
+	"github.com/tocsin-dev/tocsin/hack/eval/content"
 	"github.com/tocsin-dev/tocsin/internal/detect"
 	"github.com/tocsin-dev/tocsin/internal/ingest/decode"
 )
@@ -44,19 +45,19 @@ type Court struct {
 	broken []error
 }
 
-// Open prepares an API server, whose administrator config is, for scenarios. Content
+// Open prepares an API server, whose administrator api is, for scenarios. Config
 // is the folder with what ships: its detections, playbooks, rbac and crd.
-func Open(ctx context.Context, config *rest.Config, content string) (*Court, error) {
+func Open(ctx context.Context, api *rest.Config, config string) (*Court, error) {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return nil, err
 	}
-	admin, err := client.New(config, client.Options{Scheme: scheme})
+	admin, err := client.New(api, client.Options{Scheme: scheme})
 	if err != nil {
 		return nil, err
 	}
 	c := &Court{admin: admin, decoders: map[v1alpha1.AlertFormat]decode.Decoder{}}
-	if c.cluster, err = kubernetes.New(config, tenant, account, kubernetes.Options{RateLimit: &v1alpha1.RateLimit{PerSecond: 10000, Burst: 10000}}); err != nil {
+	if c.cluster, err = kubernetes.New(api, tenant, account, kubernetes.Options{RateLimit: &v1alpha1.RateLimit{PerSecond: 10000, Burst: 10000}}); err != nil {
 		return nil, err
 	}
 	for _, format := range []v1alpha1.AlertFormat{v1alpha1.FormatKubernetesAudit, v1alpha1.FormatFalco} {
@@ -64,12 +65,12 @@ func Open(ctx context.Context, config *rest.Config, content string) (*Court, err
 			return nil, err
 		}
 	}
-	return c, errors.Join(c.load(content), c.grant(ctx, content), c.sources(ctx))
+	return c, errors.Join(c.load(config), c.grant(ctx, config), c.sources(ctx))
 }
 
 // load reads what ships.
-func (c *Court) load(content string) error {
-	rules, err := read[v1alpha1.DetectionRule](filepath.Join(content, "detections"), "DetectionRule")
+func (c *Court) load(config string) error {
+	rules, err := content.Detections(config)
 	if err != nil {
 		return err
 	}
@@ -81,44 +82,13 @@ func (c *Court) load(content string) error {
 		}
 		c.detections.Set(tenant, rules[i].Name, compiled)
 	}
-	c.playbooks, err = read[v1alpha1.Playbook](filepath.Join(content, "playbooks"), "Playbook")
+	c.playbooks, err = content.Playbooks(config)
 	return err
 }
 
-// read reads the objects of a kind in a folder, one a file.
-func read[T any](dir, kind string) ([]T, error) {
-	files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
-	if err != nil {
-		return nil, err
-	}
-	var found []T
-	for _, file := range files {
-		raw, err := os.ReadFile(file)
-		if err != nil {
-			return nil, err
-		}
-		var meta metav1.TypeMeta
-		if err := yaml.Unmarshal(raw, &meta); err != nil || meta.Kind != kind {
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", file, err)
-			}
-			continue
-		}
-		var object T
-		if err := yaml.UnmarshalStrict(raw, &object); err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
-		}
-		found = append(found, object)
-	}
-	if len(found) == 0 {
-		return nil, fmt.Errorf("%s: holds no %s", dir, kind)
-	}
-	return found, nil
-}
-
 // grant lets the connector's ServiceAccount read what the shipped roles let it read.
-func (c *Court) grant(ctx context.Context, content string) error {
-	roles, err := os.ReadFile(filepath.Join(content, "rbac", "connector-roles.yaml"))
+func (c *Court) grant(ctx context.Context, config string) error {
+	roles, err := os.ReadFile(filepath.Join(config, "rbac", "connector-roles.yaml"))
 	if err != nil {
 		return err
 	}
