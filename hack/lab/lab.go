@@ -22,13 +22,16 @@ type Lab struct {
 	assets string
 }
 
-// Build builds the control plane and programs of Tocsin, where caches do not hold them.
+// Build builds the control plane and programs of Tocsin, none or some, where caches do not hold them.
 func (l *Lab) Build(ctx context.Context, programs ...string) error {
 	assets, err := l.controlplane(ctx, "assets")
 	if err != nil {
 		return err
 	}
 	l.assets = strings.TrimSpace(assets)
+	if len(programs) == 0 {
+		return nil
+	}
 	args := append([]string{"build", "-o", l.File("bin") + "/"}, programs...)
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = l.Root, os.Stderr, os.Stderr
