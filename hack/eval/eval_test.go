@@ -20,7 +20,7 @@ import (
 )
 
 func outcome(verdict v1alpha1.Verdict, probability float64, closed bool, missing ...string) trial.Outcome {
-	status := v1alpha1.InvestigationStatus{Verdict: verdict, Score: ptr.To[int32](0), Questions: make([]v1alpha1.Question, 3)}
+	status := v1alpha1.InvestigationStatus{Verdict: verdict, Score: ptr.To[int32](0), Questions: make([]v1alpha1.QuestionStatus, 3)}
 	return trial.Outcome{
 		Cases: []trial.Case{{Status: status, Took: 20 * time.Millisecond}}, Verdict: verdict, Probability: probability, Closed: closed, Missing: missing,
 	}

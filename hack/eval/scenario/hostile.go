@@ -182,7 +182,11 @@ func (h hostile) renamed(s Scenario) (Scenario, error) {
 		return s, err
 	}
 	for i, name := range s.AttackerNames {
-		value = replaced(value, name, fmt.Sprintf("%s-%d", h.name, i))
+		_, domain, dotted := strings.Cut(name, ".") // A domain is asked of the names of some kinds.
+		if dotted {
+			domain = "." + domain
+		}
+		value = replaced(value, name, fmt.Sprintf("%s-%d%s", h.name, i, domain))
 	}
 	if raw, err = json.Marshal(value); err != nil {
 		return s, err

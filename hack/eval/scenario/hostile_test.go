@@ -30,8 +30,9 @@ events:
 - audit: {verb: patch, user: bob, requestObject: {spec: {template: {metadata: {labels: {app: miner2}}}}}}
 - falco: {rule: Miner, output: started, output_fields: {k8s.pod.name: miner, k8s.ns.name: shop, container.id: abc, fd.name: /x, proc.exepath: /bin/miner, proc.cmdline: miner -o pool, user.name: app, proc.pid: 7, evt.type: execve}}
 - falco: {rule: Bare}
+- audit: {verb: create, user: bob, objectRef: {resource: x, name: in.mesh.example}}
 expect: {verdict: TruePositive, entities: ["Pod:shop/miner"], facts: [made Pod shop/miner]}
-attackerNames: [miner, miner-job]
+attackerNames: [miner, miner-job, in.mesh.example]
 `
 
 func parsed(t *testing.T, text string) Scenario {
@@ -177,16 +178,17 @@ func TestHostileNames(t *testing.T) {
 		}
 		pod, job := h.name+"-0", h.name+"-1"
 		for want, path := range map[string][]any{
-			pod:                    {"cluster", 1, "metadata", "name"},
-			job:                    {"cluster", 2, "metadata", "name"},
-			"    " + pod:           {"history", 0, "audit", "objectRef", "name"},
-			" " + pod:              {"events", 0, "audit", "objectRef", "name"},
-			"  " + pod:             {"events", 0, "audit", "requestObject", "metadata", "name"},
-			"   " + pod:            {"events", 2, "falco", "output_fields", "k8s.pod.name"},
-			"miner2":               {"events", 1, "audit", "requestObject", "spec", "template", "metadata", "labels", "app"},
-			"/bin/" + pod:          {"events", 2, "falco", "output_fields", "proc.exepath"},
-			"Pod:shop/" + pod:      {"expect", "entities", 0},
-			"made Pod shop/" + pod: {"expect", "facts", 0},
+			pod:                        {"cluster", 1, "metadata", "name"},
+			job:                        {"cluster", 2, "metadata", "name"},
+			"    " + pod:               {"history", 0, "audit", "objectRef", "name"},
+			" " + pod:                  {"events", 0, "audit", "objectRef", "name"},
+			"  " + pod:                 {"events", 0, "audit", "requestObject", "metadata", "name"},
+			"   " + pod:                {"events", 2, "falco", "output_fields", "k8s.pod.name"},
+			h.name + "-2.mesh.example": {"events", 4, "audit", "objectRef", "name"},
+			"miner2":                   {"events", 1, "audit", "requestObject", "spec", "template", "metadata", "labels", "app"},
+			"/bin/" + pod:              {"events", 2, "falco", "output_fields", "proc.exepath"},
+			"Pod:shop/" + pod:          {"expect", "entities", 0},
+			"made Pod shop/" + pod:     {"expect", "facts", 0},
 			"/api/v1/namespaces/shop/pods/" + pod + "?x=" + job: {"events", 0, "audit", "requestURI"},
 		} {
 			if got := at(t, v, path...); got != strings.TrimSpace(want) {
