@@ -52,6 +52,8 @@ func TestByControlPlane(t *testing.T) {
 		"the API server":                     {`{"user":{"username":"system:apiserver"}}`, true},
 		"a kubelet":                          {`{"user":{"username":"system:node:n1"}}`, true},
 		"a controller":                       {`{"user":{"username":"system:serviceaccount:kube-system:job-controller"}}`, true},
+		"an account beside the controllers":  {`{"user":{"username":"system:serviceaccount:kube-system:kube-controller"}}`, false},
+		"a controller's token in a pod":      {`{"user":{"username":"system:serviceaccount:kube-system:job-controller","extra":{"authentication.kubernetes.io/pod-name":["x"]}}}`, false},
 		"a workload of kube-system":          {`{"user":{"username":"system:serviceaccount:kube-system:coredns","extra":{"authentication.kubernetes.io/pod-name":["coredns-0"]}}}`, false},
 		"a namespace that begins like it":    {`{"user":{"username":"system:serviceaccount:kube-system-2:x"}}`, false},
 		"somebody who acts as the scheduler": {`{"user":{"username":"alice"},"impersonatedUser":{"username":"system:kube-scheduler"}}`, false},

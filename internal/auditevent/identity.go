@@ -50,13 +50,14 @@ var controlPlaneUsers = []string{"system:apiserver", "system:kube-controller-man
 
 // ByControlPlane says whether the cluster itself made the request: the API server,
 // the controllers, the scheduler or a kubelet, as themselves. A ServiceAccount of
-// kube-system counts only where its token is not bound to a pod: controllers hold
-// such tokens, and what runs in a pod can be taken over.
+// kube-system counts only if it is one of the built-in controllers' and its token is not
+// bound to a pod: what runs in a pod can be taken over.
 func (e Event) ByControlPlane() bool {
 	if e.Impersonated.Name != "" {
 		return false
 	}
+	controller, ofSystem := strings.CutPrefix(e.User.ServiceAccount(), "kube-system/")
 	return slices.Contains(controlPlaneUsers, e.User.Name) ||
 		strings.HasPrefix(e.User.Name, "system:node:") ||
-		strings.HasPrefix(e.User.ServiceAccount(), "kube-system/") && e.User.Pod == ""
+		ofSystem && isBuiltIn(controller) && e.User.Pod == ""
 }
