@@ -1,6 +1,7 @@
 // Command eval plays scenarios with known answers and says how often Tocsin is right.
 //
-// SCENARIOS=DIR plays those of a folder instead of test/scenarios. DATA=DIR scores what
+// SCENARIOS=DIR plays those of a folder instead of test/scenarios. EXPLAIN=NAME tells the
+// cases of those only whose name begins so, sum by sum. DATA=DIR scores what
 // ships on sets of others, too. OUT=file writes the figures as flat JSON. It fails
 // where an attack is closed as benign, a hostile text changes a verdict or a scenario
 // cannot be played. docs/scenarios.md says what each figure means.
@@ -53,6 +54,9 @@ func run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, stop(context.WithoutCancel(ctx)), os.RemoveAll(l.Dir)) }()
+	if o.explain != "" {
+		return explain(ctx, os.Stdout, court, scenarios, o.explain)
+	}
 	t := &tally{}
 	if err := t.play(ctx, court, scenarios); err != nil {
 		return err
@@ -73,7 +77,7 @@ func run(ctx context.Context) (err error) {
 }
 
 // options are what the environment asks for.
-type options struct{ root, scenarios, data, out string }
+type options struct{ root, scenarios, data, out, explain string }
 
 // settings errs at once on what would only be noticed when all is played.
 func settings() (options, error) {
@@ -84,7 +88,7 @@ func settings() (options, error) {
 	if _, err := os.Stat(filepath.Join(root, "hack", "eval")); err != nil {
 		return options{}, fmt.Errorf("run it from the root of the project, with make eval: %w", err)
 	}
-	o := options{root: root, scenarios: os.Getenv("SCENARIOS"), data: os.Getenv("DATA"), out: os.Getenv("OUT")}
+	o := options{root: root, scenarios: os.Getenv("SCENARIOS"), data: os.Getenv("DATA"), out: os.Getenv("OUT"), explain: os.Getenv("EXPLAIN")}
 	if o.scenarios == "" {
 		o.scenarios = filepath.Join("test", "scenarios")
 	}
