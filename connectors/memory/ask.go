@@ -21,6 +21,7 @@ type ask func(ctx context.Context, m *Memory, arguments map[string]any) (map[str
 var asks = map[string]ask{
 	"related-events":      relatedEvents,
 	"novelty":             novelty,
+	"recurrence":          recurrence,
 	"process-novelty":     processNovelty,
 	"destination-novelty": destinationNovelty,
 	"image-novelty":       imageNovelty,
@@ -64,8 +65,18 @@ func novelty(_ context.Context, m *Memory, arguments map[string]any) (map[string
 	n := m.activity.Novelty(m.namespace, text(arguments, "actor"), text(arguments, "verb"), text(arguments, "resource"), text(arguments, "namespace"), before)
 	answer := familiarity(n.Familiarity, before)
 	answer["actorSeenBefore"], answer["actorFirstSeen"] = n.ActorSeenBefore, stamp(n.ActorFirstSeen)
-	answer["addressKnown"] = n.AddressKnown
+	answer["addressKnown"], answer["addresses"] = n.AddressKnown, int64(n.Addresses)
 	return answer, nil
+}
+
+func recurrence(_ context.Context, m *Memory, arguments map[string]any) (map[string]any, error) {
+	before, err := moment(arguments, "before")
+	if err != nil {
+		return nil, err
+	}
+	return familiarity(m.activity.Recurrence(m.namespace, activity.Firing{
+		Source: text(arguments, "source"), Rule: text(arguments, "rule"), Actor: text(arguments, "actor"), Namespace: text(arguments, "namespace"),
+	}, before), before), nil
 }
 
 func familiarity(f activity.Familiarity, before time.Time) map[string]any {

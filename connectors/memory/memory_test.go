@@ -68,6 +68,9 @@ func remember() *activity.Memory {
 		}})
 	}
 	alert("/bin/sh", noon.Add(-48*time.Hour))
+	m.RecordFiring("soc", v1alpha1.AlertSpec{
+		Source: "audit", Rule: "exec", FirstSeen: metav1.NewMicroTime(noon.Add(-48 * time.Hour)), Attributes: map[string]string{"user": "alice", "namespace": "shop"},
+	})
 	alert("/tmp/miner", noon)
 	return m
 }
@@ -115,7 +118,7 @@ func TestAsk(t *testing.T) {
 			operation: "novelty", arguments: map[string]any{"actor": flux, "verb": "patch", "resource": "deployments", "namespace": "shop", "before": "2026-03-01T12:00:00Z"},
 			want: map[string]any{
 				"seenBefore": true, "count": int64(2), "hours": int64(2), "firstSeen": "2026-02-28T12:00:00Z", "knownHours": 24.0, "baselineHours": 24.0, "crowded": false,
-				"actorSeenBefore": true, "actorFirstSeen": "2026-02-28T12:00:00Z", "addressKnown": false,
+				"actorSeenBefore": true, "actorFirstSeen": "2026-02-28T12:00:00Z", "addressKnown": false, "addresses": int64(1),
 			},
 		},
 		"novelty in another tenant": {
@@ -123,8 +126,16 @@ func TestAsk(t *testing.T) {
 			arguments: map[string]any{"actor": flux, "verb": "patch", "resource": "deployments", "namespace": "shop", "before": "2026-03-01T12:00:00Z"},
 			want: map[string]any{
 				"seenBefore": false, "count": int64(0), "hours": int64(0), "firstSeen": "", "knownHours": 0.0, "baselineHours": 0.0, "crowded": false,
-				"actorSeenBefore": false, "actorFirstSeen": "", "addressKnown": false,
+				"actorSeenBefore": false, "actorFirstSeen": "", "addressKnown": false, "addresses": int64(0),
 			},
+		},
+		"a rule that fired before": {
+			operation: "recurrence", arguments: map[string]any{"source": "audit", "rule": "exec", "actor": "alice", "namespace": "shop", "before": "2026-03-01T12:00:00Z"},
+			want: usual(map[string]any{}),
+		},
+		"a rule that never fired about him": {
+			operation: "recurrence", arguments: map[string]any{"source": "audit", "rule": "exec", "actor": "bob", "namespace": "shop", "before": "2026-03-01T12:00:00Z"},
+			want: never(map[string]any{}),
 		},
 		"a new process": {
 			operation: "process-novelty", arguments: map[string]any{"process": "/tmp/miner", "workload": "Deployment/shop/web", "before": "2026-03-01T12:00:00Z"},

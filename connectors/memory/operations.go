@@ -10,8 +10,8 @@ import (
 	"github.com/tocsin-dev/tocsin/internal/operation"
 )
 
-// familiar are the fields that tell how familiar a name is: of processes, destinations
-// and images. None may lower suspicion. Whoever is reported chose the names, senders of
+// familiar are the fields that tell how familiar something is. Of processes, destinations
+// and images none may lower suspicion. Whoever is reported chose the names, senders of
 // alerts wrote them, and what is usual of a name is easily had by taking that name.
 var familiar = map[string]string{
 	"seenBefore":    `{"type": "boolean"}`,
@@ -117,7 +117,7 @@ var operations = operation.MustCompile(
 			}}`,
 		Result: `{
 			"type": "object", "additionalProperties": false,
-			"required": ["seenBefore", "count", "hours", "firstSeen", "knownHours", "baselineHours", "crowded", "actorSeenBefore", "actorFirstSeen", "addressKnown"],
+			"required": ["seenBefore", "count", "hours", "firstSeen", "knownHours", "baselineHours", "crowded", "actorSeenBefore", "actorFirstSeen", "addressKnown", "addresses"],
 			"properties": {
 				"seenBefore": {"type": "boolean"},
 				"count": {"type": "integer", "description": "how often, in the hours before that of the time asked for"},
@@ -128,8 +128,23 @@ var operations = operation.MustCompile(
 				"crowded": {"type": "boolean", "description": "so much was seen that what was seen in one hour only may be forgotten"},
 				"actorSeenBefore": {"type": "boolean", "description": "whether the actor did anything before"},
 				"actorFirstSeen": {"type": "string", "description": "RFC 3339, or empty"},
-				"addressKnown": {"type": "boolean", "description": "whether the actor had come from the same address before"}
+				"addressKnown": {"type": "boolean", "description": "whether the actor had come from the same address before"},
+				"addresses": {"type": "integer", "description": "from how many addresses the actor had come before"}
 			}}`,
+	},
+	operation.Operation{
+		Name: "recurrence", Mode: v1alpha1.OperationRead,
+		Summary: "how often the rule fired before a time about what the actor does in the namespace",
+		Arguments: `{
+			"type": "object", "additionalProperties": false, "required": ["source", "rule", "actor", "before"],
+			"properties": {
+				"source": {"type": "string", "description": "AlertSource of the alert"},
+				"rule": {"type": "string"},
+				"actor": {"type": "string", "description": "username, such as system:serviceaccount:shop:web"},
+				"namespace": {"type": "string", "description": "that was acted in; empty for cluster scope"},
+				"before": {"type": "string", "description": "time of the alert, RFC 3339"}
+			}}`,
+		Result: object(familiar),
 	},
 	operation.Operation{
 		Name: "process-novelty", Mode: v1alpha1.OperationRead,

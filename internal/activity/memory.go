@@ -20,15 +20,15 @@ type Limits struct {
 	// that were not touched for longest.
 	Events, PerEntity, Entities, Owners int
 	// Actors, and the baselines: Deeds (actor; verb, resource, namespace), Processes and
-	// Destinations (of a workload) and Images (of a namespace, their registries
-	// included). What is usual is kept longest.
-	Actors, Deeds, Processes, Destinations, Images int
+	// Destinations (of a workload), Images (of a namespace, their registries included)
+	// and Firings (of a rule, about an actor). What is usual is kept longest.
+	Actors, Deeds, Processes, Destinations, Images, Firings int
 }
 
 // DefaultLimits need some 60 MB for a namespace in which all is full.
 var DefaultLimits = Limits{
 	Events: 32768, PerEntity: 64, Entities: 16384, Owners: 8192,
-	Actors: 8192, Deeds: 65536, Processes: 8192, Destinations: 8192, Images: 8192,
+	Actors: 8192, Deeds: 65536, Processes: 8192, Destinations: 8192, Images: 8192, Firings: 8192,
 }
 
 // Memory of all namespaces. It is safe for concurrent use. It has no clock: every
@@ -102,7 +102,7 @@ type tenant struct {
 	// controllers of pods, by what made them known: see workload.go.
 	controllers *simplelru.LRU[string, string]
 
-	actors, deeds, processes, destinations, images *table
+	actors, deeds, processes, destinations, images, firings *table
 }
 
 func newTenant(l Limits) *tenant {
@@ -111,7 +111,7 @@ func newTenant(l Limits) *tenant {
 		limits: l, events: newLog(l.Events),
 		entities: newLRU[string, *positions](l.Entities), controllers: newLRU[string, string](l.Owners),
 		actors: newTable(l.Actors, l.Actors), deeds: baseline(l.Deeds),
-		processes: baseline(l.Processes), destinations: baseline(l.Destinations), images: baseline(l.Images),
+		processes: baseline(l.Processes), destinations: baseline(l.Destinations), images: baseline(l.Images), firings: baseline(l.Firings),
 	}
 }
 

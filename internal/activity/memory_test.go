@@ -88,7 +88,7 @@ func TestRelated(t *testing.T) {
 }
 
 func TestMemoryIsBounded(t *testing.T) {
-	limits := Limits{Events: 100, PerEntity: 10, Entities: 20, Owners: 20, Actors: 20, Deeds: 20, Processes: 20, Destinations: 20, Images: 20}
+	limits := Limits{Events: 100, PerEntity: 10, Entities: 20, Owners: 20, Actors: 20, Deeds: 20, Processes: 20, Destinations: 20, Images: 20, Firings: 20}
 	m := New(limits)
 	for i := range 5000 {
 		at := noon.Add(time.Duration(i) * time.Second)
@@ -97,13 +97,14 @@ func TestMemoryIsBounded(t *testing.T) {
 			set("stage", "ResponseStarted"), set("auditID", fmt.Sprint(i))), at)
 		m.Record("soc", event("get", "pods", "shop", "p", from(fmt.Sprintf("10.0.%d.%d", i/250, i%250))), at)
 		m.Record("soc", podOf(fmt.Sprintf("w-%d", i), fmt.Sprintf("registry-%d.example/image:1", i)), at)
+		m.RecordFiring("soc", fired("r", fmt.Sprintf("user-%d", i%500), fmt.Sprint(i), at))
 		m.RecordAlert("soc", runs(fmt.Sprintf("shop/p-%d-x", i), fmt.Sprintf("/bin/%d", i), fmt.Sprintf("d-%d.example", i), at))
 	}
 	tenant := m.tenants["soc"]
 	got := Limits{
 		Events: len(tenant.events.ring), Entities: tenant.entities.Len(), Owners: tenant.controllers.Len(), PerEntity: 10,
 		Actors: size(t, tenant.actors), Deeds: size(t, tenant.deeds), Processes: size(t, tenant.processes),
-		Destinations: size(t, tenant.destinations), Images: 20,
+		Destinations: size(t, tenant.destinations), Images: 20, Firings: size(t, tenant.firings),
 	}
 	if images := size(t, tenant.images); images > 20 {
 		t.Errorf("%d images", images)
@@ -155,27 +156,27 @@ func TestNovelty(t *testing.T) {
 		},
 		"a known actor does something new": {
 			records: []record{{other, noon.Add(-48 * time.Hour)}, {list(), noon}},
-			want:    Novelty{Familiarity: Familiarity{BaselineAge: 48 * time.Hour}, ActorSeenBefore: true, ActorFirstSeen: noon.Add(-48 * time.Hour), AddressKnown: true},
+			want:    Novelty{Familiarity: Familiarity{BaselineAge: 48 * time.Hour}, ActorSeenBefore: true, ActorFirstSeen: noon.Add(-48 * time.Hour), Addresses: 1, AddressKnown: true},
 		},
 		"routine in three hours": {
 			records: []record{{list(), noon.Add(-3 * time.Hour)}, {list(), noon.Add(-2 * time.Hour)}, {list(), noon.Add(-2 * time.Hour)}, {list(), noon.Add(-time.Hour)}, {list(), noon}, {list(), noon}},
-			want:    Novelty{Familiarity: Familiarity{SeenBefore: true, FirstSeen: noon.Add(-3 * time.Hour), Count: 4, Hours: 3, BaselineAge: 3 * time.Hour}, ActorSeenBefore: true, ActorFirstSeen: noon.Add(-3 * time.Hour), AddressKnown: true},
+			want:    Novelty{Familiarity: Familiarity{SeenBefore: true, FirstSeen: noon.Add(-3 * time.Hour), Count: 4, Hours: 3, BaselineAge: 3 * time.Hour}, ActorSeenBefore: true, ActorFirstSeen: noon.Add(-3 * time.Hour), Addresses: 1, AddressKnown: true},
 		},
 		"refused before is not done before": {
 			records: []record{{list(code(403)), noon.Add(-time.Hour)}, {list(), noon}},
-			want:    Novelty{Familiarity: Familiarity{BaselineAge: time.Hour}, ActorSeenBefore: true, ActorFirstSeen: noon.Add(-time.Hour), AddressKnown: true},
+			want:    Novelty{Familiarity: Familiarity{BaselineAge: time.Hour}, ActorSeenBefore: true, ActorFirstSeen: noon.Add(-time.Hour), Addresses: 1, AddressKnown: true},
 		},
 		"a new address": {
 			records: []record{{list(), noon.Add(-time.Hour)}, {list(from("203.0.113.5")), noon}},
-			want:    Novelty{Familiarity: Familiarity{SeenBefore: true, FirstSeen: noon.Add(-time.Hour), Count: 1, Hours: 1, BaselineAge: time.Hour}, ActorSeenBefore: true, ActorFirstSeen: noon.Add(-time.Hour)},
+			want:    Novelty{Familiarity: Familiarity{SeenBefore: true, FirstSeen: noon.Add(-time.Hour), Count: 1, Hours: 1, BaselineAge: time.Hour}, ActorSeenBefore: true, ActorFirstSeen: noon.Add(-time.Hour), Addresses: 1},
 		},
 		"an address that is only claimed": {
 			records: []record{{list(), noon.Add(-time.Hour)}, {list(set("sourceIPs", []any{"203.0.113.5", "10.0.0.1"})), noon}},
-			want:    Novelty{Familiarity: Familiarity{SeenBefore: true, FirstSeen: noon.Add(-time.Hour), Count: 1, Hours: 1, BaselineAge: time.Hour}, ActorSeenBefore: true, ActorFirstSeen: noon.Add(-time.Hour), AddressKnown: true},
+			want:    Novelty{Familiarity: Familiarity{SeenBefore: true, FirstSeen: noon.Add(-time.Hour), Count: 1, Hours: 1, BaselineAge: time.Hour}, ActorSeenBefore: true, ActorFirstSeen: noon.Add(-time.Hour), Addresses: 1, AddressKnown: true},
 		},
 		"another namespace is another deed": {
 			records: []record{{event("list", "secrets", "shop", ""), noon.Add(-time.Hour)}, {list(), noon}},
-			want:    Novelty{Familiarity: Familiarity{BaselineAge: time.Hour}, ActorSeenBefore: true, ActorFirstSeen: noon.Add(-time.Hour), AddressKnown: true},
+			want:    Novelty{Familiarity: Familiarity{BaselineAge: time.Hour}, ActorSeenBefore: true, ActorFirstSeen: noon.Add(-time.Hour), Addresses: 1, AddressKnown: true},
 		},
 	}
 	for name, test := range tests {

@@ -84,6 +84,8 @@ type Novelty struct {
 	ActorFirstSeen  time.Time
 	// AddressKnown: the actor had connected before from every address that it used since the moment.
 	AddressKnown bool
+	// Addresses is from how many it had connected before.
+	Addresses int
 }
 
 // Novelty tells whether an actor (a username) did something before a moment. The
@@ -101,7 +103,7 @@ func (m *Memory) Novelty(namespace, actor, verb, resource, targetNamespace strin
 		if h.seenBefore(before) {
 			n.ActorSeenBefore, n.ActorFirstSeen = true, moment(h.first)
 		}
-		n.AddressKnown = h.actor.addressKnown(before)
+		n.AddressKnown, n.Addresses = h.actor.addressKnown(before), h.actor.addressesBefore(before)
 	}
 	return n
 }
@@ -129,6 +131,16 @@ func (m *Memory) Rate(namespace, actor string, at time.Time) (Rate, bool) {
 	}
 	r := h.actor.rate.about(at)
 	return r, r.Requests > 0
+}
+
+func (a *actor) addressesBefore(before time.Time) int {
+	n := 0
+	for _, x := range a.addresses {
+		if x.first.Before(before) {
+			n++
+		}
+	}
+	return n
 }
 
 func (a *actor) addressKnown(before time.Time) bool {

@@ -14,6 +14,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 )
 
 // story plays a stream of three messages an hour over some days, from a message on.
@@ -27,6 +30,14 @@ func story(m *Memory, from, to uint64) {
 		m.Record("soc", podOf("web-79fc758899", fmt.Sprintf("ghcr.io/shop/web-%d", sequence%7)), at)
 		m.RecordAlert("soc", runs("shop/web-79fc758899-mgj2w", "/bin/sh", "a.example", at))
 		m.RecordAlert("other", runs("pay/web-0", "/bin/true", "b.example", at))
+		m.RecordFiring("soc", fired("secrets-listed", web, "shop", at))
+	}
+}
+
+// fired is an alert about what an actor did in a namespace.
+func fired(rule, actor, namespace string, at time.Time) v1alpha1.AlertSpec {
+	return v1alpha1.AlertSpec{
+		Source: "audit", Rule: rule, FirstSeen: metav1.NewMicroTime(at), Attributes: map[string]string{"user": actor, "namespace": namespace},
 	}
 }
 
@@ -251,7 +262,7 @@ func FuzzRestore(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(plain, true)
-	limits := Limits{Events: 8, PerEntity: 2, Entities: 8, Owners: 8, Actors: 8, Deeds: 32, Processes: 8, Destinations: 8, Images: 8}
+	limits := Limits{Events: 8, PerEntity: 2, Entities: 8, Owners: 8, Actors: 8, Deeds: 32, Processes: 8, Destinations: 8, Images: 8, Firings: 8}
 	f.Fuzz(func(t *testing.T, raw []byte, unpacked bool) {
 		restored := New(limits)
 		if !unpacked {

@@ -46,6 +46,7 @@ type kept struct {
 func (t *tenant) tables() map[string]*table {
 	return map[string]*table{
 		"actors": t.actors, "deeds": t.deeds, "processes": t.processes, "destinations": t.destinations, "images": t.images,
+		"firings": t.firings,
 	}
 }
 

@@ -32,6 +32,9 @@ type Recorder interface {
 	Record(namespace string, event map[string]any, at time.Time)
 	// RecordAlert takes an event that is an alert by itself, repeats included.
 	RecordAlert(namespace string, spec v1alpha1.AlertSpec)
+	// RecordFiring takes every alert that is reported or detected, repeats included, after
+	// the events of its message and only once.
+	RecordFiring(namespace string, spec v1alpha1.AlertSpec)
 }
 
 // Correlator names the Investigation that a new alert joins; empty for none yet. It

@@ -91,7 +91,11 @@ func (r *run) effects(ctx context.Context, message stream.Message, source *v1alp
 		}
 	}
 	r.Metrics.events.Add(float64(len(batch.Events) + len(batch.Alerts)))
-	for _, g := range groups(Specs(r.Detector, message.Namespace, message.Source, message.Received, &batch), d.window) {
+	specs := Specs(r.Detector, message.Namespace, message.Source, message.Received, &batch)
+	for _, spec := range specs {
+		r.Recorder.RecordFiring(message.Namespace, spec)
+	}
+	for _, g := range groups(specs, d.window) {
 		g.raw = batch.Raw[g.spec.RawDigest]
 		if err := r.count(ctx, g, message); err != nil {
 			return err

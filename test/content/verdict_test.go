@@ -19,7 +19,7 @@ type fields = map[string]any
 
 func novelty(hours float64, seen bool, inHours int) fields {
 	return fields{"seenBefore": seen, "count": float64(inHours), "hours": float64(inHours), "firstSeen": "", "knownHours": 0.0, "baselineHours": hours,
-		"crowded": false, "actorSeenBefore": true, "actorFirstSeen": "2026-03-01T09:00:00Z", "addressKnown": true}
+		"crowded": false, "actorSeenBefore": true, "actorFirstSeen": "2026-03-01T09:00:00Z", "addressKnown": true, "addresses": 3.0}
 }
 
 // familiar is what memory says of a name, not of a process, destination or image alone.
@@ -47,6 +47,11 @@ func ofImage(hours, knownHours, registryKnownHours float64) fields {
 
 func rate(requests, denied, peak, peakDenied, spans float64) fields {
 	return fields{"requests": requests, "denied": denied, "usual": peak / 2, "peak": peak, "peakDenied": peakDenied, "spans": spans}
+}
+
+func recurrence(knownHours float64, inHours int) fields {
+	return fields{"seenBefore": inHours > 0, "count": float64(inHours), "hours": float64(inHours), "firstSeen": "", "knownHours": knownHours,
+		"baselineHours": knownHours, "crowded": false}
 }
 
 func automation(declared, expected bool) fields {
@@ -245,8 +250,23 @@ func TestVerdicts(t *testing.T) {
 		},
 		"a workload that does it all the time, graded benign ten times": {
 			found: []evidence{audit(secretsListed(0).alert, playbook.Answers{"workload": workload("shop/web-0"), "history": history(0, 10),
-				"novelty": novelty(41*24, true, 900), "automation": automation(false, false)})},
+				"novelty": novelty(41*24, true, 900), "recurrence": recurrence(41*24, 900), "automation": automation(false, false)})},
 			wantVerdict: v1alpha1.BenignPositive, wantAtLeast: -300, wantAtMost: -140,
+		},
+		"reported of a workload for weeks, which nobody ever graded": {
+			found: []evidence{audit(secretsListed(0).alert, playbook.Answers{"workload": workload("shop/web-0"),
+				"novelty": novelty(41*24, true, 900), "recurrence": recurrence(41*24, 900), "automation": automation(false, false)})},
+			wantVerdict: v1alpha1.Undetermined, wantAtLeast: -120, wantAtMost: -120, wantEscalated: true, wantReason: "decides neither way",
+		},
+		"of severity Critical that explains nothing": {
+			found: []evidence{audit(selfGrant().alert, playbook.Answers{"binding": binding(false, true),
+				"novelty": novelty(41*24, true, 900), "recurrence": recurrence(41*24, 900), "automation": automation(false, false)})},
+			wantVerdict: v1alpha1.Undetermined, wantAtLeast: -100, wantAtMost: 0, wantEscalated: true, wantReason: "decides neither way",
+		},
+		"something is usual, but not that it is reported": {
+			found: []evidence{audit(secretsListed(0).alert, playbook.Answers{"workload": workload("shop/web-0"), "history": history(0, 10),
+				"novelty": novelty(41*24, true, 900), "recurrence": recurrence(0, 0), "automation": automation(false, false)})},
+			wantVerdict: v1alpha1.Undetermined, wantAtLeast: -120, wantAtMost: -100, wantEscalated: true, wantReason: "decides neither way",
 		},
 	}
 	universal, err := playbook.Universal("cluster", shipped(t))
@@ -285,8 +305,8 @@ func TestUniversal(t *testing.T) {
 		offered catalog
 		want    map[string]int
 	}{
-		"another name": {catalog{"prod": all["cluster"], "memory": all["memory"]}, map[string]int{"prod": 4, "memory": 6}},
-		"no cluster":   {catalog{"memory": all["memory"]}, map[string]int{"memory": 6}},
+		"another name": {catalog{"prod": all["cluster"], "memory": all["memory"]}, map[string]int{"prod": 4, "memory": 7}},
+		"no cluster":   {catalog{"memory": all["memory"]}, map[string]int{"memory": 7}},
 	}
 	alert := hostPod().alert
 	alert.Spec.Attributes["resource"] = "rolebindings"

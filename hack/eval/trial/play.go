@@ -96,11 +96,12 @@ func (w *witness) see(batch decode.Batch) {
 func (c *Court) remember(w *witness, s *scenario.Scenario, began time.Time) error {
 	for i, series := range s.History {
 		for at := began.Add(-series.For.Duration); at.Before(began.Add(-series.Every.Duration / 2)); at = at.Add(series.Every.Duration) {
-			_, batch, err := c.decode(series.Observation, fmt.Sprintf("past-%d-%d", i, at.UnixNano()), at)
+			source, batch, err := c.decode(series.Observation, fmt.Sprintf("past-%d-%d", i, at.UnixNano()), at)
 			if err != nil {
 				return fmt.Errorf("history[%d]: %w", i, err)
 			}
 			w.see(batch)
+			c.fired(w, source, at, &batch)
 		}
 	}
 	return nil
@@ -118,7 +119,7 @@ func (c *Court) observe(w *witness, s *scenario.Scenario, began time.Time) ([]v1
 				return nil, fmt.Errorf("events[%d]: %w", i, err)
 			}
 			w.see(batch)
-			for _, spec := range ingest.Specs(c.detections, tenant, source, at, &batch) {
+			for _, spec := range c.fired(w, source, at, &batch) {
 				if at, ok := known[spec.Fingerprint]; ok {
 					alerts[at].Status.Count++
 					alerts[at].Status.LastSeen = spec.FirstSeen
@@ -135,6 +136,15 @@ func (c *Court) observe(w *witness, s *scenario.Scenario, began time.Time) ([]v1
 		}
 	}
 	return alerts, nil
+}
+
+// fired are the alerts that come of what a sensor sent; memory sees each.
+func (c *Court) fired(w *witness, source string, at time.Time, batch *decode.Batch) []v1alpha1.AlertSpec {
+	specs := ingest.Specs(c.detections, tenant, source, at, batch)
+	for _, spec := range specs {
+		w.memory.RecordFiring(tenant, spec)
+	}
+	return specs
 }
 
 func (c *Court) decode(o scenario.Observation, id string, at time.Time) (string, decode.Batch, error) {
