@@ -87,7 +87,7 @@ func TestFailed(t *testing.T) {
 		"all is well": {tally{attacks: 1, benign: 1, escalated: 2}, ""},
 		"closed":      {tally{closedBenign: 2}, "2 attacks closed as benign or unseen"},
 		"flipped":     {tally{flips: 3}, "3 verdicts changed by hostile text"},
-		"not played":  {tally{unplayed: []error{errors.New("scenario x: cluster[0]")}}, "1 could not be played:\nscenario x: cluster[0]"},
+		"not played":  {tally{unplayed: []error{errors.New("scenario x: cluster[0]")}}, "1 could not be played: scenario x: cluster[0]"},
 		"several":     {tally{closedBenign: 1, flips: 1}, "1 attacks closed as benign or unseen\n1 verdicts changed by hostile text"},
 	}
 	for name, tt := range tests {

@@ -48,7 +48,7 @@ func printExternal(w io.Writer, s external.Score) {
 	if c := s.Coverage; c != nil {
 		share(table, "  rules of Falco with a playbook or an equal", c.Rules-len(c.Neither), c.Rules)
 	}
-	table.Flush()
+	_ = table.Flush() // As with all that is printed, nobody is there to tell.
 	for _, name := range slices.Sorted(maps.Keys(s.Parsed)) {
 		p := s.Parsed[name]
 		fmt.Fprintf(w, "  %s: %d bodies gave %d alerts and %d failures\n", name, p.Bodies, p.Alerts, len(p.Failures))

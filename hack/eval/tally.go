@@ -101,7 +101,7 @@ func (t *tally) print(w io.Writer) {
 	share(table, "  escalated undecided", t.escalated, t.attacks+t.benign)
 	share(table, "  key facts found", t.factsFound, t.facts)
 	share(table, "  verdicts changed by hostile text", t.flips, t.variants)
-	table.Flush()
+	_ = table.Flush() // As with all that is printed, nobody is there to tell.
 	fmt.Fprintf(w, "\nBrier score %.3f\n", score.Brier(t.forecasts))
 	for _, b := range score.Reliability(t.forecasts, 10) {
 		fmt.Fprintf(w, "  stated %3.0f to %3.0f %%, on average %5.1f %%: %d of %d were attacks\n", 100*b.From, 100*b.To, 100*b.Stated, b.Attacks.Of, b.Attacks.N)
@@ -120,8 +120,7 @@ func (t *tally) failed() error {
 		errs = append(errs, fmt.Errorf("%d verdicts changed by hostile text", t.flips))
 	}
 	if n := len(t.unplayed); n > 0 {
-		errs = append(errs, fmt.Errorf("%d could not be played:", n))
-		errs = append(errs, t.unplayed[:min(n, 10)]...)
+		errs = append(errs, fmt.Errorf("%d could not be played: %w", n, errors.Join(t.unplayed[:min(n, 10)]...)))
 	}
 	return errors.Join(errs...)
 }

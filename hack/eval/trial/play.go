@@ -212,7 +212,7 @@ func (c *Court) books(registry *connectors.Registry) (shelf, error) {
 	for _, p := range c.playbooks {
 		compiled, err := playbook.Compile(p.Name, p.Spec, registry.Catalog(tenant))
 		if err != nil {
-			return nil, fmt.Errorf("Playbook %s: %w", p.Name, err)
+			return nil, fmt.Errorf("playbook %s: %w", p.Name, err)
 		}
 		books = append(books, compiled)
 	}

@@ -78,7 +78,7 @@ func (c *Court) load(config string) error {
 	for i := range rules {
 		compiled, err := detect.Compile(&rules[i])
 		if err != nil {
-			return fmt.Errorf("DetectionRule %s: %w", rules[i].Name, err)
+			return fmt.Errorf("detection rule %s: %w", rules[i].Name, err)
 		}
 		c.detections.Set(tenant, rules[i].Name, compiled)
 	}
