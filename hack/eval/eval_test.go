@@ -135,7 +135,7 @@ func TestRunRefuses(t *testing.T) {
 func TestExternal(t *testing.T) {
 	s := external.Score{
 		Falco: &external.Report{
-			Cases: 2, Agree: 1, Disagree: []external.Outcome{{Case: "c", Want: []string{"r"}}},
+			Cases: 2, Agree: 1, Disagree: []external.Outcome{{Case: "c", Want: []string{"r"}}, {Case: "q", Unwanted: []string{"r"}, Got: []string{"r"}}},
 			OnPurpose: []external.Outcome{{Case: "d", Got: []string{"s"}, Why: "so it is"}, {Case: "e", Why: "so it is"}},
 		},
 		Coverage: &external.Coverage{Rules: 3, Neither: []string{"okta: R"}},
@@ -153,7 +153,7 @@ func TestExternal(t *testing.T) {
 	var out bytes.Buffer
 	printExternal(&out, s)
 	for _, line := range []string{
-		"1 of 2", "  NOT MEANT  c: got nothing, want r\n", "  on purpose, so it is:\n    - d: got s\n    - e: got nothing\n",
+		"1 of 2", "  NOT MEANT  c: got nothing, want r\n  NOT MEANT  q: got r, want none of r\n", "  on purpose, so it is:\n    - d: got s\n    - e: got nothing\n",
 		"4 bodies gave 3 alerts and 1 failures\n    - body 1: no\n", "Universal questions only: okta: R\n",
 	} {
 		if !strings.Contains(out.String(), line) {

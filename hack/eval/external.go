@@ -73,7 +73,11 @@ func differences(w io.Writer, name string, r *external.Report) {
 	}
 	fmt.Fprintf(w, "\nWhere %s says something else\n", name)
 	for _, o := range r.Disagree {
-		fmt.Fprintf(w, "  NOT MEANT  %s: got %s, want %s\n", o.Case, rules(o.Got), rules(o.Want))
+		want := rules(o.Want)
+		if len(o.Unwanted) > 0 {
+			want = "none of " + rules(o.Unwanted)
+		}
+		fmt.Fprintf(w, "  NOT MEANT  %s: got %s, want %s\n", o.Case, rules(o.Got), want)
 	}
 	why := map[string][]string{}
 	for _, o := range r.OnPurpose {

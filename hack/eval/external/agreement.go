@@ -55,9 +55,10 @@ type Setting struct {
 // Outcome is what came of a case.
 type Outcome struct {
 	Case string `json:"case"`
-	// Want and Got are rules; Want is empty where nothing may fire.
-	Want []string `json:"want,omitempty"`
-	Got  []string `json:"got,omitempty"`
+	// Want are rules of which one must fire, Unwanted those that must be quiet. Where both are empty, nothing may fire.
+	Want     []string `json:"want,omitempty"`
+	Unwanted []string `json:"unwanted,omitempty"`
+	Got      []string `json:"got,omitempty"`
 	// Why it differs on purpose; empty for a disagreement.
 	Why string `json:"why,omitempty"`
 }
@@ -110,6 +111,7 @@ func Agreement(cases []Case, mapping Mapping, rules []v1alpha1.DetectionRule) (R
 // judge compares what fired with what a case says.
 func (m Mapping) judge(c Case, got []string) (Outcome, bool, error) {
 	o := Outcome{Case: c.Name, Got: got}
+	var equivalents []string
 	for _, name := range c.Rules {
 		e, ok := m.Rules[name]
 		if !ok {
@@ -118,15 +120,17 @@ func (m Mapping) judge(c Case, got []string) (Outcome, bool, error) {
 		if o.Why = e.Differs; o.Why == "" {
 			o.Why = e.Cases[c.Test]
 		}
-		o.Want = append(o.Want, e.Shipped...)
+		equivalents = append(equivalents, e.Shipped...)
 	}
-	overlaps := slices.ContainsFunc(o.Want, func(rule string) bool { return slices.Contains(got, rule) })
+	overlaps := slices.ContainsFunc(equivalents, func(rule string) bool { return slices.Contains(got, rule) })
 	switch {
 	case c.Fires:
+		o.Want = equivalents
 		return o, overlaps, nil
 	case len(c.Rules) == 0:
 		return o, len(got) == 0, nil
 	}
+	o.Unwanted = equivalents
 	return o, !overlaps, nil
 }
 

@@ -47,7 +47,7 @@ func TestAgreement(t *testing.T) {
 		"nothing may fire":        {Case{Events: []map[string]any{request("get", "alice")}}, Report{Cases: 1, Disagree: []Outcome{{Got: []string{"by-alice"}}}}},
 		"nothing does":            {Case{Events: []map[string]any{request("get", "bob")}}, Report{Cases: 1, Agree: 1}},
 		"one rule must be quiet":  {Case{Rules: []string{"Deletion"}, Events: []map[string]any{request("get", "alice")}}, Report{Cases: 1, Agree: 1}},
-		"it is not":               {Case{Rules: []string{"Deletion"}, Events: []map[string]any{request("delete", "bob")}}, Report{Cases: 1, Disagree: []Outcome{{Want: []string{"deleted"}, Got: []string{"deleted"}}}}},
+		"it is not":               {Case{Rules: []string{"Deletion"}, Events: []map[string]any{request("delete", "bob")}}, Report{Cases: 1, Disagree: []Outcome{{Unwanted: []string{"deleted"}, Got: []string{"deleted"}}}}},
 		"a rule is not installed": {Case{Settings: []string{"quiet", "unknown"}, Events: []map[string]any{request("get", "alice")}}, Report{Cases: 1, Agree: 1}},
 		"an exception":            {Case{Settings: []string{"trusted"}, Events: []map[string]any{request("delete", "bob")}}, Report{Cases: 1, Agree: 1}},
 		"no equivalent":           {Case{Rules: []string{"Feeling"}, Fires: true}, Report{OnPurpose: []Outcome{{Why: "no event tells"}}}},
