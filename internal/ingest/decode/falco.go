@@ -170,12 +170,44 @@ func (e *falcoEvent) entities() []v1alpha1.Entity {
 	}
 	add(v1alpha1.EntityProcess, v1alpha1.RoleRelated, process)
 	add(v1alpha1.EntityUser, v1alpha1.RoleRelated, e.field("user.name"))
+	for _, address := range e.addresses() {
+		add(v1alpha1.EntityIP, v1alpha1.RoleRelated, address)
+	}
+	return auditevent.Distinct(found)
+}
+
+// addresses that the event names, each once; of a connection that fd.name alone tells,
+// as in 10.0.0.1:40312->203.0.113.7:443, both ends, the one beyond private networks first.
+func (e *falcoEvent) addresses() []string {
+	var values []string
 	for _, name := range []string{"fd.rip", "fd.sip", "ct.srcip", "okta.client.ip"} {
-		if address, err := netip.ParseAddr(e.field(name)); err == nil {
-			add(v1alpha1.EntityIP, v1alpha1.RoleRelated, address.Unmap().WithZone("").String())
+		values = append(values, e.field(name))
+	}
+	if client, server, ok := strings.Cut(e.field("fd.name"), "->"); ok {
+		values = append(values, withoutPort(server), withoutPort(client))
+	}
+	var beyond, within []string
+	for _, value := range values {
+		address, err := netip.ParseAddr(value)
+		if err != nil {
+			continue
+		}
+		address = address.Unmap().WithZone("")
+		if address.IsGlobalUnicast() && !address.IsPrivate() {
+			beyond = append(beyond, address.String())
+		} else {
+			within = append(within, address.String())
 		}
 	}
-	return found
+	return append(beyond, within...)
+}
+
+// withoutPort takes off the port; Falco writes IPv6 addresses without brackets.
+func withoutPort(end string) string {
+	if i := strings.LastIndexByte(end, ':'); i >= 0 {
+		return end[:i]
+	}
+	return end
 }
 
 func (e *falcoEvent) pod() string { return podNamed(e.field("k8s.ns.name"), e.field("k8s.pod.name")) }

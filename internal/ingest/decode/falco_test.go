@@ -226,3 +226,36 @@ func FuzzFalco(f *testing.F) {
 		fits(t, validator, falco.Decode(body, received).Alerts)
 	})
 }
+
+// Rules about the network name the connection, and often nothing else of it.
+func TestFalcoConnections(t *testing.T) {
+	tests := map[string]struct {
+		fields string
+		want   []string
+	}{
+		"outbound":                  {`{"fd.name":"10.0.0.1:40312->203.0.113.7:443"}`, []string{"203.0.113.7", "10.0.0.1"}},
+		"inbound":                   {`{"fd.name":"198.51.100.9:51000->10.0.0.1:8080"}`, []string{"198.51.100.9", "10.0.0.1"}},
+		"IPv6":                      {`{"fd.name":"fd00::1:40312->2001:db8::7:443"}`, []string{"2001:db8::7", "fd00::1"}},
+		"said twice":                {`{"fd.name":"10.0.0.1:40312->203.0.113.7:443","fd.sip":"203.0.113.7"}`, []string{"203.0.113.7", "10.0.0.1"}},
+		"a file":                    {`{"fd.name":"/etc/shadow"}`, nil},
+		"a file named like one":     {`{"fd.name":"/tmp/a->b"}`, nil},
+		"one end is no address":     {`{"fd.name":"10.0.0.1:1->:0"}`, []string{"10.0.0.1"}},
+		"arrows and nothing else":   {`{"fd.name":"->->"}`, nil},
+		"the loopback in IPv6 garb": {`{"fd.name":"::ffff:127.0.0.1:5->::ffff:127.0.0.1:6"}`, []string{"127.0.0.1"}},
+	}
+	falco := decoder(t, v1alpha1.AlertSourceSpec{Format: v1alpha1.FormatFalco})
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			got := falco.Decode([]byte(`{"rule":"r","output_fields":`+tc.fields+`}`), received)
+			var found []string
+			for _, e := range got.Alerts[0].Entities {
+				if e.Type == v1alpha1.EntityIP {
+					found = append(found, e.Value)
+				}
+			}
+			if diff := cmp.Diff(tc.want, found); diff != "" {
+				t.Errorf("addresses (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
