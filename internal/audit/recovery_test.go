@@ -319,6 +319,22 @@ func TestAddedEntriesAreNotSignedUnnoticed(t *testing.T) {
 			t.Errorf("Close returned %v", err)
 		}
 	})
+	t.Run("while it is open, and then a write fails", func(t *testing.T) {
+		dir := t.TempDir()
+		l := mustOpen(t, dir)
+		appendAll(t, l, 0, 3)
+		for !bytes.Contains(mustRead(t, dir, "log/checkpoint"), []byte("\n3\n")) {
+			runtime.Gosched()
+		}
+		forge(t, dir)
+		l.failed.Store(true) // as any failed append does
+		if _, err := l.Append(t.Context(), entryAt(3)); err == nil || !strings.Contains(err.Error(), "tampered") {
+			t.Errorf("Append after the repair returned %v", err)
+		}
+		if err := l.Close(t.Context()); err == nil || !strings.Contains(err.Error(), "tampered") {
+			t.Errorf("Close returned %v", err)
+		}
+	})
 	t.Run("while it is closed", func(t *testing.T) {
 		dir := t.TempDir()
 		l := mustOpen(t, dir)

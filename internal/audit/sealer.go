@@ -98,11 +98,12 @@ func (s *sealer) Sign(text []byte) ([]byte, error) {
 	return signature, nil
 }
 
-// restart begins to count with what the log holds; nothing is being written meanwhile.
+// restart takes back what was expected and did not come; nothing is being written
+// meanwhile. More than was expected stays a reason not to sign.
 func (s *sealer) restart(size uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.written = size
+	s.written = min(s.written, size)
 }
 
 // expect one entry more. It comes before the entry is written.
