@@ -136,7 +136,7 @@ func (f *caseFile) summarise(proposals []*v1alpha1.ResponseAction) {
 		}
 		summaries[a.Name] = summary
 	}
-	f.investigation.Status.MergedFrom = f.merged
+	f.investigation.Status.MergedFrom = f.merged[:min(len(f.merged), maxMerged)] // several may merge at once
 	f.investigation.Status.PendingApprovals = pending
 	f.investigation.Status.Actions = sortedSummaries(summaries)
 }

@@ -23,7 +23,7 @@ const (
 	indexJoins = "joins"
 	// indexMergedInto finds the Investigations that were merged into one.
 	indexMergedInto = "status.mergedInto"
-	// maxMerged cases are listed in the one that holds their alerts, and read with it.
+	// maxMerged cases merge into one, as many as its status can list. Further ones stay cases of their own.
 	maxMerged = 64
 )
 
@@ -141,12 +141,23 @@ func (r *Reconciler) older(ctx context.Context, file *caseFile) (*v1alpha1.Inves
 			if err != nil {
 				return nil, err
 			}
-			if open(other) && isOlder(other, own) && (oldest == nil || isOlder(other, oldest)) {
+			if !open(other) || !isOlder(other, own) || oldest != nil && !isOlder(other, oldest) {
+				continue
+			}
+			if room, err := r.hasRoom(ctx, other, file); err != nil {
+				return nil, err
+			} else if room {
 				oldest = other
 			}
 		}
 	}
 	return oldest, nil
+}
+
+// hasRoom says whether a case can list what would merge into it: what it could not, nobody would look at.
+func (r *Reconciler) hasRoom(ctx context.Context, older *v1alpha1.Investigation, younger *caseFile) (bool, error) {
+	there, err := r.mergedInto(ctx, client.ObjectKeyFromObject(older))
+	return len(there)+1+len(younger.merged) <= maxMerged, err
 }
 
 // open says whether a case may take another's alerts.
@@ -192,7 +203,7 @@ func (r *Reconciler) mergedInto(ctx context.Context, key types.NamespacedName) (
 			return nil, err
 		}
 		for i := range list.Items {
-			if name := list.Items[i].Name; len(names) < maxMerged && name != key.Name && !slices.Contains(names, name) {
+			if name := list.Items[i].Name; name != key.Name && !slices.Contains(names, name) {
 				names, next = append(names, name), append(next, name)
 			}
 		}
