@@ -76,6 +76,9 @@ func (c *cli) grade(ctx context.Context, g *grading, name string) error {
 	if err != nil {
 		return err
 	}
+	if older := found.Status.MergedInto; older != "" {
+		return fmt.Errorf("%s was merged into %s, which holds its alerts: grade that one, with kubectl soc grade -n %s %s", name, older, s.namespace, older)
+	}
 	if found.Status.Verdict == "" {
 		return fmt.Errorf("%s has no verdict yet, so there is nothing to agree with: it is being investigated. See: kubectl soc case -n %s %s", name, s.namespace, name)
 	}
