@@ -200,6 +200,10 @@ func (p *plane) apiServerArgs() []string {
 			"--audit-webhook-batch-max-wait=1s",
 			// Tries five times, the last after 24 s: a receiver that restarts misses nothing.
 			"--audit-webhook-initial-backoff=3s",
+			// A batch that a receiver refuses as too large is dropped for good, whoever's events are in it.
+			"--audit-webhook-truncate-enabled=true",
+			"--audit-webhook-truncate-max-batch-size=4194304",
+			"--audit-webhook-truncate-max-event-size=524288",
 		)
 	}
 	return args
