@@ -22,6 +22,9 @@ var asks = map[string]ask{
 	"related-events":      relatedEvents,
 	"novelty":             novelty,
 	"recurrence":          recurrence,
+	"unfamiliar":          unfamiliar,
+	"origin":              origin,
+	"departures":          departures,
 	"process-novelty":     processNovelty,
 	"destination-novelty": destinationNovelty,
 	"image-novelty":       imageNovelty,
@@ -46,7 +49,7 @@ func relatedEvents(_ context.Context, m *Memory, arguments map[string]any) (map[
 	}
 	return map[string]any{
 		"count": int64(s.Count), "denied": int64(s.Denied), "alerts": int64(s.Alerts),
-		"rules": orEmpty(s.Rules), "verbs": orEmpty(s.Verbs), "events": events,
+		"rules": orEmpty(s.Rules), "unusual": orEmpty(s.Unusual), "verbs": orEmpty(s.Verbs), "events": events,
 	}, nil
 }
 
@@ -63,35 +66,17 @@ func novelty(_ context.Context, m *Memory, arguments map[string]any) (map[string
 		return nil, err
 	}
 	n := m.activity.Novelty(m.namespace, text(arguments, "actor"), text(arguments, "verb"), text(arguments, "resource"), text(arguments, "namespace"), before)
-	answer := familiarity(n.Familiarity, before)
+	answer := familiarity(n.Familiarity)
 	answer["actorSeenBefore"], answer["actorFirstSeen"] = n.ActorSeenBefore, stamp(n.ActorFirstSeen)
-	answer["addressKnown"], answer["addresses"] = n.AddressKnown, int64(n.Addresses)
+	answer["refused"], answer["elsewhere"], answer["kindred"], answer["deployer"] = n.Refused, n.Elsewhere, n.Kindred, n.Deployer
 	return answer, nil
 }
 
-func recurrence(_ context.Context, m *Memory, arguments map[string]any) (map[string]any, error) {
-	before, err := moment(arguments, "before")
-	if err != nil {
-		return nil, err
-	}
-	return familiarity(m.activity.Recurrence(m.namespace, activity.Firing{
-		Source: text(arguments, "source"), Rule: text(arguments, "rule"), Actor: text(arguments, "actor"), Namespace: text(arguments, "namespace"),
-	}, before), before), nil
-}
-
-func familiarity(f activity.Familiarity, before time.Time) map[string]any {
+func familiarity(f activity.Familiarity) map[string]any {
 	return map[string]any{
 		"seenBefore": f.SeenBefore, "count": int64(f.Count), "hours": int64(f.Hours), "firstSeen": stamp(f.FirstSeen),
-		"knownHours": known(f, before), "baselineHours": f.BaselineAge.Hours(), "crowded": f.Crowded,
+		"knownHours": f.Known.Hours(), "baselineHours": f.BaselineAge.Hours(), "crowded": f.Crowded, "usual": f.Usual(),
 	}
-}
-
-// known is for how many hours something was known before a moment.
-func known(f activity.Familiarity, before time.Time) float64 {
-	if !f.SeenBefore {
-		return 0
-	}
-	return before.Sub(f.FirstSeen).Hours()
 }
 
 func processNovelty(_ context.Context, m *Memory, arguments map[string]any) (map[string]any, error) {
@@ -100,7 +85,7 @@ func processNovelty(_ context.Context, m *Memory, arguments map[string]any) (map
 		return nil, err
 	}
 	found, ok := m.activity.Process(m.namespace, subject(arguments), text(arguments, "process"), before)
-	return workloadAnswer(found, ok, before), nil
+	return workloadAnswer(found, ok), nil
 }
 
 func destinationNovelty(_ context.Context, m *Memory, arguments map[string]any) (map[string]any, error) {
@@ -109,7 +94,7 @@ func destinationNovelty(_ context.Context, m *Memory, arguments map[string]any) 
 		return nil, err
 	}
 	found, ok := m.activity.Destination(m.namespace, subject(arguments), text(arguments, "destination"), before)
-	answer := workloadAnswer(found, ok, before)
+	answer := workloadAnswer(found, ok)
 	if answer != nil {
 		answer["outside"] = found.Outside
 	}
@@ -121,11 +106,11 @@ func subject(arguments map[string]any) activity.Subject {
 }
 
 // workloadAnswer is none where memory knows nothing of the kind.
-func workloadAnswer(found activity.OfWorkload, ok bool, before time.Time) map[string]any {
+func workloadAnswer(found activity.OfWorkload, ok bool) map[string]any {
 	if !ok {
 		return nil
 	}
-	answer := familiarity(found.Familiarity, before)
+	answer := familiarity(found.Familiarity)
 	answer["workload"], answer["guessed"], answer["workloadSeenBefore"] = found.Workload, found.Guessed, found.WorkloadSeenBefore
 	return answer
 }
@@ -139,9 +124,10 @@ func imageNovelty(_ context.Context, m *Memory, arguments map[string]any) (map[s
 	if !ok {
 		return nil, nil
 	}
-	answer := familiarity(found.Familiarity, before)
+	answer := familiarity(found.Familiarity)
 	answer["image"], answer["registry"] = found.Repository, found.RegistryName
-	answer["registrySeenBefore"], answer["registryKnownHours"] = found.Registry.SeenBefore, known(found.Registry, before)
+	answer["namespaceNew"] = found.NamespaceNew
+	answer["registrySeenBefore"], answer["registryKnownHours"] = found.Registry.SeenBefore, found.Registry.Known.Hours()
 	return answer, nil
 }
 

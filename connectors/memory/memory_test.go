@@ -79,7 +79,7 @@ func clock() time.Time { return noon }
 
 // never and usual are answers about names that memory has not, or has, from two days before noon.
 func never(more map[string]any) map[string]any {
-	answer := map[string]any{"seenBefore": false, "count": int64(0), "hours": int64(0), "firstSeen": "", "knownHours": 0.0, "baselineHours": 48.0, "crowded": false}
+	answer := map[string]any{"seenBefore": false, "count": int64(0), "hours": int64(0), "firstSeen": "", "knownHours": 0.0, "baselineHours": 48.0, "crowded": false, "usual": false}
 	maps.Copy(answer, more)
 	return answer
 }

@@ -20,6 +20,7 @@ var familiar = map[string]string{
 	"firstSeen":     `{"type": "string", "description": "RFC 3339, or empty"}`,
 	"knownHours":    `{"type": "number", "description": "how long before the time it was first seen; 0 if it was not"}`,
 	"baselineHours": `{"type": "number", "description": "how far memory reaches back"}`,
+	"usual":         `{"type": "boolean", "description": "in at least 4 different hours, for the first time two weeks before or more"}`,
 	"crowded":       `{"type": "boolean", "description": "so much was seen that what was seen in one hour only may be forgotten"}`,
 }
 
@@ -38,6 +39,7 @@ var ofImage = with(familiar, map[string]string{
 	"image":              `{"type": "string", "description": "without tag and digest"}`,
 	"registry":           `{"type": "string"}`,
 	"registrySeenBefore": `{"type": "boolean"}`,
+	"namespaceNew":       `{"type": "boolean", "description": "of the namespace no image was known a day before"}`,
 	"registryKnownHours": `{"type": "number", "description": "how long before the time anything of the registry was first seen; 0 if nothing was"}`,
 })
 
@@ -74,7 +76,7 @@ func aboutWorkload(name, description string) string {
 // operations. What is counted, timed and compared here comes from the API server's
 // audit log, from Tocsin's own objects or from the Analyst. Names that an actor
 // chose, and rules whose names a sender wrote, are untrusted.
-var operations = operation.MustCompile(
+var operations = operation.MustCompile(append(habits,
 	operation.Operation{
 		Name: "related-events", Mode: v1alpha1.OperationRead,
 		Summary: "what else happened to these entities since a time, an hour ago by default",
@@ -85,12 +87,13 @@ var operations = operation.MustCompile(
 				"since": {"type": "string", "description": "RFC 3339"}
 			}}`,
 		Result: `{
-			"type": "object", "additionalProperties": false, "required": ["count", "denied", "alerts", "rules", "verbs", "events"],
+			"type": "object", "additionalProperties": false, "required": ["count", "denied", "alerts", "rules", "unusual", "verbs", "events"],
 			"properties": {
 				"count": {"type": "integer", "description": "audit events"},
-				"denied": {"type": "integer", "description": "audit events refused with 401 or 403"},
+				"denied": {"type": "integer", "description": "different requests refused with 401 or 403, but for what the actor keeps being refused"},
 				"alerts": {"type": "integer"},
 				"rules": {"type": "array", "items": {"type": "string"}, "description": "of the alerts, each once"},
+				"unusual": {"type": "array", "items": {"type": "string"}, "description": "those of them that do not keep firing about the same"},
 				"verbs": {"type": "array", "items": {"type": "string"}, "description": "of the audit events, each once"},
 				"events": {"type": "array", "maxItems": 20, "description": "the latest, newest first", "items": {
 					"type": "object", "additionalProperties": false,
@@ -101,11 +104,11 @@ var operations = operation.MustCompile(
 						"rule": {"type": "string", "description": "of an alert; empty for an audit event"}
 					}}}
 			}}`,
-		Untrusted: []string{"events", "rules"},
+		Untrusted: []string{"events", "rules", "unusual"},
 	},
 	operation.Operation{
 		Name: "novelty", Mode: v1alpha1.OperationRead,
-		Summary: "whether the actor did this before a time; refused requests do not count",
+		Summary: "whether the actor did this before a time; of what it is refused, whether it was refused it before",
 		Arguments: `{
 			"type": "object", "additionalProperties": false, "required": ["actor", "verb", "resource", "before"],
 			"properties": {
@@ -117,7 +120,7 @@ var operations = operation.MustCompile(
 			}}`,
 		Result: `{
 			"type": "object", "additionalProperties": false,
-			"required": ["seenBefore", "count", "hours", "firstSeen", "knownHours", "baselineHours", "crowded", "actorSeenBefore", "actorFirstSeen", "addressKnown", "addresses"],
+			"required": ["seenBefore", "count", "hours", "firstSeen", "knownHours", "baselineHours", "crowded", "usual", "actorSeenBefore", "actorFirstSeen", "refused", "elsewhere", "kindred", "deployer"],
 			"properties": {
 				"seenBefore": {"type": "boolean"},
 				"count": {"type": "integer", "description": "how often, in the hours before that of the time asked for"},
@@ -126,25 +129,14 @@ var operations = operation.MustCompile(
 				"knownHours": {"type": "number", "description": "how long before the time it was first seen; 0 if it was not"},
 				"baselineHours": {"type": "number", "description": "how far memory reaches back"},
 				"crowded": {"type": "boolean", "description": "so much was seen that what was seen in one hour only may be forgotten"},
+				"usual": {"type": "boolean", "description": "in at least 4 different hours, for the first time two weeks before or more"},
 				"actorSeenBefore": {"type": "boolean", "description": "whether the actor did anything before"},
 				"actorFirstSeen": {"type": "string", "description": "RFC 3339, or empty"},
-				"addressKnown": {"type": "boolean", "description": "whether the actor had come from the same address before"},
-				"addresses": {"type": "integer", "description": "from how many addresses the actor had come before"}
+				"refused": {"type": "boolean", "description": "the API server refuses it since the time"},
+				"elsewhere": {"type": "boolean", "description": "the actor did the same in several other namespaces, a day before or earlier"},
+				"kindred": {"type": "boolean", "description": "the actor did the like, such as with another kind of workload, there or in several other namespaces, a day before or earlier"},
+				"deployer": {"type": "boolean", "description": "for weeks the actor has changed what runs in several namespaces"}
 			}}`,
-	},
-	operation.Operation{
-		Name: "recurrence", Mode: v1alpha1.OperationRead,
-		Summary: "how often the rule fired before a time about what the actor does in the namespace",
-		Arguments: `{
-			"type": "object", "additionalProperties": false, "required": ["source", "rule", "actor", "before"],
-			"properties": {
-				"source": {"type": "string", "description": "AlertSource of the alert"},
-				"rule": {"type": "string"},
-				"actor": {"type": "string", "description": "username, such as system:serviceaccount:shop:web"},
-				"namespace": {"type": "string", "description": "that was acted in; empty for cluster scope"},
-				"before": {"type": "string", "description": "time of the alert, RFC 3339"}
-			}}`,
-		Result: object(familiar),
 	},
 	operation.Operation{
 		Name: "process-novelty", Mode: v1alpha1.OperationRead,
@@ -245,4 +237,4 @@ var operations = operation.MustCompile(
 			}}`,
 		Untrusted: []string{"workloads"},
 	},
-)
+)...)

@@ -46,8 +46,7 @@ func worstFirst(specs []v1alpha1.AlertSpec) []int {
 
 // weigh turns answers into findings and findings into a conclusion.
 func (q *inquest) weigh() (analyst.Conclusion, []string) {
-	facts := analyst.Facts{Thresholds: q.settings.Thresholds, Alerts: q.file.names(), Injection: analyst.Injection(q.texts())}
-	facts.Prior, facts.PriorReason = analyst.Prior(q.histories())
+	facts := analyst.Facts{Thresholds: q.settings.Thresholds, Alerts: q.beliefs(), Injection: analyst.Injection(q.texts())}
 	for _, err := range q.unknown {
 		facts.Unanswered = append(facts.Unanswered, err.Error())
 	}
@@ -92,9 +91,9 @@ func (q *inquest) texts() map[string]string {
 	return texts
 }
 
-// histories of the rules in the case; a rule without an answer counts by its severity.
-func (q *inquest) histories() []analyst.RuleHistory {
-	var histories []analyst.RuleHistory
+// beliefs by the histories of the rules; a rule without an answer counts by its severity.
+func (q *inquest) beliefs() []analyst.Belief {
+	var beliefs []analyst.Belief
 	for index, a := range q.file.alerts {
 		var answer map[string]any
 		for _, asked := range q.asked {
@@ -102,9 +101,9 @@ func (q *inquest) histories() []analyst.RuleHistory {
 				answer = q.replies[asked.ask.Key()].answer
 			}
 		}
-		histories = append(histories, analyst.NewRuleHistory(a.Spec.Rule, a.Spec.Severity, answer))
+		beliefs = append(beliefs, analyst.Believe(a.Name, analyst.NewRuleHistory(a.Spec.Rule, a.Spec.Severity, answer)))
 	}
-	return histories
+	return beliefs
 }
 
 // answers to an operation, each once.

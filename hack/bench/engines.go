@@ -172,8 +172,8 @@ func (b *bench) playbooks() ([]*playbook.Playbook, error) {
 // from choosing the questions to the status and the proposals.
 func conclude(books []*playbook.Playbook, alert *v1alpha1.Alert, known map[string]map[string]any) (analyst.Conclusion, []playbook.Proposal, error) {
 	at := playbook.Context{Alert: playbook.NewAlert(alert, v1alpha1.FormatKubernetesAudit), Case: playbook.NewCase([]v1alpha1.AlertSpec{alert.Spec})}
-	facts := analyst.Facts{Alerts: []string{alert.Name}, Injection: analyst.Injection(alert.Spec.Attributes)}
-	facts.Prior, facts.PriorReason = analyst.Prior([]analyst.RuleHistory{analyst.NewRuleHistory(alert.Spec.Rule, alert.Spec.Severity, known[playbook.QuestionHistory])})
+	belief := analyst.Believe(alert.Name, analyst.NewRuleHistory(alert.Spec.Rule, alert.Spec.Severity, known[playbook.QuestionHistory]))
+	facts := analyst.Facts{Alerts: []analyst.Belief{belief}, Injection: analyst.Injection(alert.Spec.Attributes)}
 	var states []v1alpha1.QuestionStatus
 	contexts := map[*playbook.Playbook]playbook.Context{}
 	for _, p := range books {

@@ -4,18 +4,18 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
+	"path"
 
 	"github.com/tocsin-dev/tocsin/hack/eval/scenario"
 	"github.com/tocsin-dev/tocsin/hack/eval/trial"
 )
 
-// explain tells the cases of scenarios whose name begins so, sum by sum.
+// explain tells the cases of scenarios whose names match a pattern such as backup-*, sum by sum.
 func explain(ctx context.Context, w io.Writer, court *trial.Court, scenarios []scenario.Scenario, name string) error {
 	told := false
 	for i := range scenarios {
 		s := &scenarios[i]
-		if !strings.HasPrefix(s.Name, name) {
+		if ok, _ := path.Match(name, s.Name); !ok {
 			continue
 		}
 		told = true
@@ -36,7 +36,7 @@ func explain(ctx context.Context, w io.Writer, court *trial.Court, scenarios []s
 		}
 	}
 	if !told {
-		return fmt.Errorf("EXPLAIN: no scenario's name begins with %q", name)
+		return fmt.Errorf("EXPLAIN: no scenario's name matches %q", name)
 	}
 	return nil
 }

@@ -1,6 +1,6 @@
 // Command eval plays scenarios with known answers and says how often Tocsin is right.
 //
-// SCENARIOS=DIR plays those of a folder instead of test/scenarios. EXPLAIN=NAME tells the
+// SCENARIOS=DIR plays those of a folder instead of test/scenarios. EXPLAIN=PATTERN tells the
 // cases of those only whose name begins so, sum by sum. DATA=DIR scores what
 // ships on sets of others, too. OUT=file writes the figures as flat JSON. It fails
 // where an attack is closed as benign, a hostile text changes a verdict or a scenario

@@ -8,25 +8,17 @@ import (
 )
 
 const (
-	maxAddresses = 16
-	maxChanges   = 16
-	maxSessions  = 16
+	maxChanges  = 16
+	maxSessions = 16
 )
 
 // actor is what is remembered of a user, beside its events and when it was active.
 type actor struct {
 	rate rate
-	// addresses that it connected from, the latest last.
-	addresses []address
 	// changes of workloads that the API server accepted, the latest last.
 	changes []change
 	// sessions whose beginning was counted, by audit ID.
 	sessions []string
-}
-
-type address struct {
-	value       string
-	first, last time.Time
 }
 
 type change struct {
@@ -52,22 +44,9 @@ func (a *actor) isEndOf(e auditevent.Event) bool {
 }
 
 func (a *actor) saw(e auditevent.Event, at time.Time) {
-	if e.Address != "" {
-		a.cameFrom(e.Address, at)
-	}
 	if w := changedWorkload(e); w != "" {
 		a.changes = appendBounded(a.changes, change{at: at, namespace: e.Object.Namespace, workload: w}, maxChanges)
 	}
-}
-
-func (a *actor) cameFrom(value string, at time.Time) {
-	known := address{value: value, first: at, last: at}
-	if i := slices.IndexFunc(a.addresses, func(x address) bool { return x.value == value }); i >= 0 {
-		known.first = earlier(a.addresses[i].first, at)
-		known.last = later(a.addresses[i].last, at)
-		a.addresses = slices.Delete(a.addresses, i, i+1)
-	}
-	a.addresses = appendBounded(a.addresses, known, maxAddresses)
 }
 
 var changeVerbs = []string{"create", "update", "patch"}

@@ -54,6 +54,8 @@ type OfNamespace struct {
 	Repository, RegistryName string
 	// Registry tells of anything from the same registry.
 	Registry Familiarity
+	// NamespaceNew: of the namespace no image was known a day before.
+	NamespaceNew bool
 }
 
 // Image tells how familiar an image was in a namespace of the cluster: in alerts about
@@ -68,6 +70,7 @@ func (m *Memory) Image(namespace, inNamespace, image string, before time.Time) (
 	}
 	found.Repository, found.RegistryName = imageOf(image)
 	found.Familiarity = t.images.about(inNamespace, found.Repository, before)
+	found.NamespaceNew = !t.images.knew(inNamespace, before.Add(-settling))
 	found.Registry = t.images.about(inNamespace, registryKey(found.RegistryName), before)
 	return found, true
 }

@@ -1,44 +1,135 @@
 package activity
 
 import (
+	"strings"
 	"time"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 )
 
-// Firing is a rule that fires about what an actor does in a namespace.
+// Firing is a rule that fires about what an actor does in a namespace or, where no actor is
+// known, about what runs in a workload.
 type Firing struct {
 	// Source that reported it, and Rule: those of different senders are different.
 	Source, Rule string
 	// Actor (a username) and Namespace, as the API server knows them.
 	Actor, Namespace string
+	// Of is what the sensor saw, and Image what it runs.
+	Of    Subject
+	Image string
 }
 
-func (f Firing) what() string { return bounded(f.Source + "\x00" + f.Rule + "\x00" + f.Namespace) }
-
-// RecordFiring remembers that a rule fired, each time that it did. It follows the events
-// of its message. Of alerts without an actor nothing is remembered: what runs in a pod
-// can set off a sensor as often as it likes.
-func (m *Memory) RecordFiring(namespace string, spec v1alpha1.AlertSpec) {
+// firingOf the alert as it is remembered.
+func firingOf(spec v1alpha1.AlertSpec) Firing {
 	f := Firing{Source: spec.Source, Rule: spec.Rule, Actor: spec.Attributes["user"], Namespace: spec.Attributes["namespace"]}
-	if f.Actor == "" {
-		return
+	if f.Actor != "" {
+		return f
 	}
+	f.Of = subjectOf(spec.Entities)
+	for _, e := range spec.Entities {
+		if e.Type == v1alpha1.EntityContainerImage && f.Image == "" {
+			f.Image = e.Value
+		}
+	}
+	return f
+}
+
+// habit is whose it is and what; who is empty where it is nobody's. Of a pod that somebody
+// made without a built-in controller it is its maker's, since the name is what the maker likes.
+func (f Firing) habit(t *tenant) (who, what string) {
+	if f.Actor != "" {
+		return bounded(f.Actor), bounded(f.Source + "\x00" + f.Rule + "\x00" + f.Namespace)
+	}
+	image, _ := imageOf(f.Image)
+	what = bounded(f.Source + "\x00" + f.Rule + "\x00" + image)
+	if maker := t.maker(f.Of); maker != "" {
+		return bounded("made\x00" + namespaceOf(f.Of.Pod) + "\x00" + maker), what
+	}
+	workload, _ := t.workload(f.Of)
+	if workload == "" {
+		return "", ""
+	}
+	return ofWorkload(workload), what
+}
+
+// elsewhere is the habit of all that runs the same image in the same namespace, as a new
+// release or a run of a pipeline does under another name.
+func (f Firing) elsewhere() (who string) {
+	namespace := namespaceOf(f.Of.Pod)
+	if _, name, ok := strings.Cut(f.Of.Workload, "/"); ok {
+		namespace = namespaceOf(name)
+	}
+	if f.Actor != "" || f.Image == "" || namespace == "" {
+		return ""
+	}
+	return bounded("namespace\x00" + namespace)
+}
+
+// known is the habit that is known before a moment: its own or, if that is new, the one
+// that there is elsewhere.
+func (f Firing) known(t *tenant, before time.Time) (who, what string) {
+	who, what = f.habit(t)
+	if t.firings.about(who, what, before).SeenBefore {
+		return who, what
+	}
+	if ofWorkload, ok := f.madeAsEver(t, before); ok && t.firings.about(ofWorkload, what, before).SeenBefore {
+		return ofWorkload, what
+	}
+	if elsewhere := f.elsewhere(); elsewhere != "" && t.firings.about(elsewhere, what, before).SeenBefore {
+		return elsewhere, what
+	}
+	return who, what
+}
+
+// madeAsEver is the habit of the workload that a pod looks like, if its maker has made pods
+// there for weeks.
+func (f Firing) madeAsEver(t *tenant, before time.Time) (who string, ok bool) {
+	maker := t.maker(f.Of)
+	if maker == "" || !t.deeds.about(maker, deedOf("create", "pods", namespaceOf(f.Of.Pod)), before).Usual() {
+		return "", false
+	}
+	workload, _ := t.workload(f.Of)
+	return ofWorkload(workload), workload != ""
+}
+
+func ofWorkload(name string) string { return bounded("workload\x00" + name) }
+
+// RecordFiring remembers that a rule fired, each time that it did, and with which
+// details. It follows the events of its message.
+func (m *Memory) RecordFiring(namespace string, spec v1alpha1.AlertSpec) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.restored.covers(m.at) {
 		return
 	}
-	m.tenant(namespace).firings.seen(bounded(f.Actor), f.what(), spec.FirstSeen.Time)
+	t := m.tenant(namespace)
+	f := firingOf(spec)
+	t.firings.began(t.listensSince(spec.Source, spec.FirstSeen.Time))
+	who, what := f.habit(t)
+	for _, who := range []string{who, f.elsewhere()} {
+		if who == "" {
+			continue
+		}
+		t.firings.seen(who, what, spec.FirstSeen.Time)
+		for _, d := range details(spec) {
+			t.details.seen(ownerOf(who, what), d.key(), spec.FirstSeen.Time)
+		}
+	}
 }
 
-// Recurrence tells how often a rule had fired about the same before a moment.
-func (m *Memory) Recurrence(namespace string, f Firing, before time.Time) Familiarity {
+// Recurrence tells how often a rule had fired about the same before a moment. It is not
+// known of an alert about no workload and nobody.
+func (m *Memory) Recurrence(namespace string, f Firing, before time.Time) (Familiarity, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	t, ok := m.tenants[namespace]
 	if !ok {
-		return Familiarity{}
+		return Familiarity{}, false
 	}
-	return t.firings.about(bounded(f.Actor), f.what(), before)
+	who, what := f.known(t, before)
+	found := t.firings.about(who, what, before)
+	if connected, ok := t.connected[f.Source]; ok {
+		found.BaselineAge = min(found.BaselineAge, max(before.Sub(connected), 0))
+	}
+	return found, who != ""
 }

@@ -38,7 +38,7 @@ func TestRecurrence(t *testing.T) {
 				in = "soc"
 			}
 			tc.of(&asked)
-			got := m.Recurrence(in, asked, noon)
+			got, _ := m.Recurrence(in, asked, noon)
 			// A month of days decays a little.
 			if got.Hours < tc.wantHours-2 || got.Hours > tc.wantHours+1 || got.SeenBefore != (tc.wantHours > 0) {
 				t.Errorf("%+v, want about %d hours", got, tc.wantHours)

@@ -20,6 +20,13 @@ type Brief struct {
 	Rule string
 }
 
+// entry of the log.
+type entry struct {
+	Brief
+	// firing that an alert is; nil for an audit event.
+	firing *Firing
+}
+
 func briefOf(e auditevent.Event, at time.Time) Brief {
 	return Brief{
 		At: at, Actor: e.Actor(), Verb: e.Verb, Resource: e.Object.Path(),
@@ -29,7 +36,7 @@ func briefOf(e auditevent.Event, at time.Time) Brief {
 
 // log is a ring of the latest events. Positions count from 0 and never repeat.
 type log struct {
-	ring []Brief
+	ring []entry
 	next uint64
 	size uint64
 }
@@ -37,7 +44,7 @@ type log struct {
 func newLog(size int) *log { return &log{size: uint64(size)} }
 
 // add grows the ring only as far as there is something to remember.
-func (l *log) add(b Brief) uint64 {
+func (l *log) add(b entry) uint64 {
 	position := l.next
 	if position < l.size {
 		l.ring = append(l.ring, b)
@@ -49,9 +56,9 @@ func (l *log) add(b Brief) uint64 {
 }
 
 // at returns what was added at a position, unless it was overwritten.
-func (l *log) at(position uint64) (Brief, bool) {
+func (l *log) at(position uint64) (entry, bool) {
 	if position >= l.next || l.next-position > l.size {
-		return Brief{}, false
+		return entry{}, false
 	}
 	return l.ring[position%l.size], true
 }

@@ -19,16 +19,18 @@ type Limits struct {
 	// Events in all, and PerEntity. Of Entities, and of Owners of pods, those go first
 	// that were not touched for longest.
 	Events, PerEntity, Entities, Owners int
-	// Actors, and the baselines: Deeds (actor; verb, resource, namespace), Processes and
-	// Destinations (of a workload), Images (of a namespace, their registries included)
-	// and Firings (of a rule, about an actor). What is usual is kept longest.
-	Actors, Deeds, Processes, Destinations, Images, Firings int
+	// Actors, and the baselines: Deeds (actor; verb, resource, namespace), Tries (the same,
+	// refused), Origins (of an actor's requests), Processes and Destinations (of a workload),
+	// Images (of a namespace, their registries included), Firings (of a rule, about an actor
+	// or a workload) and their Details. What is usual is kept longest.
+	Actors, Deeds, Tries, Origins, Processes, Destinations, Images, Firings, Details int
 }
 
-// DefaultLimits need some 60 MB for a namespace in which all is full.
+// DefaultLimits need some 90 MB for a namespace in which all is full.
 var DefaultLimits = Limits{
 	Events: 32768, PerEntity: 64, Entities: 16384, Owners: 8192,
-	Actors: 8192, Deeds: 65536, Processes: 8192, Destinations: 8192, Images: 8192, Firings: 8192,
+	Actors: 8192, Deeds: 65536, Tries: 8192, Origins: 32768,
+	Processes: 8192, Destinations: 8192, Images: 8192, Firings: 8192, Details: 32768,
 }
 
 // Memory of all namespaces. It is safe for concurrent use. It has no clock: every
@@ -54,6 +56,23 @@ func (m *Memory) Reached(stream string, sequence uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.at = place{Stream: stream, Sequence: sequence}
+}
+
+// Connected tells since when an AlertSource is there: what it did not report was not seen
+// before. Without it a source is as old as its first alert.
+func (m *Memory) Connected(namespace, source string, since time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.tenant(namespace).connected[source] = since
+}
+
+// listensSince is since when alerts of a source would be remembered, at most until a moment.
+func (t *tenant) listensSince(source string, at time.Time) time.Time {
+	connected, ok := t.connected[source]
+	if !ok || t.deeds.since == 0 {
+		return at
+	}
+	return earlier(later(connected, moment(t.deeds.since)), at)
 }
 
 // Record remembers a raw audit event that arrived in a namespace. at is when it
@@ -101,17 +120,21 @@ type tenant struct {
 	entities *simplelru.LRU[string, *positions]
 	// controllers of pods, by what made them known: see workload.go.
 	controllers *simplelru.LRU[string, string]
+	// connected is since when each AlertSource is there.
+	connected map[string]time.Time
 
-	actors, deeds, processes, destinations, images, firings *table
+	actors, deeds, tries, origins, processes, destinations, images, firings, details *table
 }
 
 func newTenant(l Limits) *tenant {
 	baseline := func(limit int) *table { return newTable(limit, limit/shares) }
 	return &tenant{
-		limits: l, events: newLog(l.Events),
+		limits: l, events: newLog(l.Events), connected: map[string]time.Time{},
 		entities: newLRU[string, *positions](l.Entities), controllers: newLRU[string, string](l.Owners),
 		actors: newTable(l.Actors, l.Actors), deeds: baseline(l.Deeds),
-		processes: baseline(l.Processes), destinations: baseline(l.Destinations), images: baseline(l.Images), firings: baseline(l.Firings),
+		tries: baseline(l.Tries), origins: baseline(l.Origins),
+		processes: baseline(l.Processes), destinations: baseline(l.Destinations), images: baseline(l.Images),
+		firings: baseline(l.Firings), details: baseline(l.Details),
 	}
 }
 
@@ -133,25 +156,34 @@ func (t *tenant) record(e auditevent.Event, made auditevent.Made, at time.Time, 
 	}
 	who.actor.saw(e, at)
 	t.learnController(e, made)
-	t.keep(briefOf(e, at), e.Entities())
+	t.keep(entry{Brief: briefOf(e, at)}, e.Entities())
 	if again {
 		return
 	}
 	t.actors.saw(who, at)
 	who.actor.rate.saw(at, denied(e.Code))
+	t.sawOrigin(e, at)
 	t.deeds.began(at)
+	deeds := t.deeds
+	if e.Refused() {
+		deeds = t.tries
+	}
+	deeds.seen(bounded(e.Actor()), deedOf(e.Verb, e.Object.Path(), e.Object.Namespace), at)
 	if e.Refused() {
 		return
 	}
-	t.deeds.seen(bounded(e.Actor()), deedOf(e.Verb, e.Object.Path(), e.Object.Namespace), at)
 	for _, image := range made.Images {
 		t.sawImage(e.Object.Namespace, image, at)
 	}
 }
 
 func (t *tenant) recordAlert(spec v1alpha1.AlertSpec, again bool) {
-	t.keep(Brief{At: spec.FirstSeen.Time, Rule: spec.Rule}, spec.Entities)
+	firing := firingOf(spec)
+	t.keep(entry{Brief: Brief{At: spec.FirstSeen.Time, Rule: spec.Rule}, firing: &firing}, spec.Entities)
 	if !again {
+		began := t.listensSince(spec.Source, spec.FirstSeen.Time)
+		t.processes.began(began)
+		t.destinations.began(began)
 		t.sawNames(spec.Entities, spec.FirstSeen.Time)
 	}
 }
@@ -165,7 +197,7 @@ func (t *tenant) actor(name string) *habit {
 	return h
 }
 
-func (t *tenant) keep(b Brief, entities []v1alpha1.Entity) {
+func (t *tenant) keep(b entry, entities []v1alpha1.Entity) {
 	position := t.events.add(b)
 	for _, e := range entities {
 		remembered(t.entities, e.Key(), newPositions).add(position, t.limits.PerEntity)

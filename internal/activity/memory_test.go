@@ -88,7 +88,7 @@ func TestRelated(t *testing.T) {
 }
 
 func TestMemoryIsBounded(t *testing.T) {
-	limits := Limits{Events: 100, PerEntity: 10, Entities: 20, Owners: 20, Actors: 20, Deeds: 20, Processes: 20, Destinations: 20, Images: 20, Firings: 20}
+	limits := Limits{Events: 100, PerEntity: 10, Entities: 20, Owners: 20, Actors: 20, Deeds: 20, Tries: 20, Origins: 20, Details: 20, Processes: 20, Destinations: 20, Images: 20, Firings: 20}
 	m := New(limits)
 	for i := range 5000 {
 		at := noon.Add(time.Duration(i) * time.Second)

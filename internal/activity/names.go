@@ -49,8 +49,7 @@ func destination(value string) string {
 // outside says whether a destination is beyond the cluster and the networks around it.
 func outside(destination string) bool {
 	if address, err := netip.ParseAddr(destination); err == nil {
-		address = address.Unmap()
-		return address.IsGlobalUnicast() && !address.IsPrivate()
+		return beyond(address)
 	}
 	return strings.Contains(destination, ".") && !strings.HasSuffix(destination, ".svc") && !strings.HasSuffix(destination, ".cluster.local")
 }

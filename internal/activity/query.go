@@ -12,11 +12,13 @@ const MaxBriefs = 20
 
 // Summary of what happened to entities.
 type Summary struct {
-	// Count of audit events, and Denied of those that were refused with 401 or 403.
+	// Count of audit events, and Denied of the different requests that were refused with 401
+	// or 403, but for what the actor keeps being refused.
 	Count, Denied int
-	// Alerts counts alerts, and Rules are their distinct rules, sorted.
-	Alerts int
-	Rules  []string
+	// Alerts counts alerts, and Rules are their distinct rules, sorted. Unusual are the
+	// rules that do not keep firing about the same.
+	Alerts         int
+	Rules, Unusual []string
 	// Verbs are the distinct verbs of the audit events, sorted.
 	Verbs []string
 	// Events are the latest, newest first.
@@ -27,36 +29,45 @@ type Summary struct {
 // (Entity.Key). What several entities share counts once.
 func (m *Memory) Related(namespace string, keys []string, since time.Time) Summary {
 	m.mu.Lock()
-	found := m.briefs(namespace, keys, since)
-	m.mu.Unlock()
-
+	defer m.mu.Unlock()
+	t, ok := m.tenants[namespace]
+	if !ok {
+		return Summary{}
+	}
 	var s Summary
+	refused := map[[5]string]bool{}
+	found := t.briefs(keys, since)
 	for _, b := range found {
-		if b.Rule != "" {
+		switch {
+		case b.Rule != "":
 			s.Alerts++
 			s.Rules = append(s.Rules, b.Rule)
+			if who, what := b.firing.known(t, since); !t.firings.about(who, what, since).Usual() {
+				s.Unusual = append(s.Unusual, b.Rule)
+			}
 			continue
+		case denied(b.Code) && !t.tries.about(bounded(b.Actor), deedOf(b.Verb, b.Resource, b.Namespace), since).Usual():
+			refused[[5]string{b.Actor, b.Verb, b.Resource, b.Namespace, b.Name}] = true
 		}
 		s.Count++
 		s.Verbs = append(s.Verbs, b.Verb)
-		if denied(b.Code) {
-			s.Denied++
-		}
 	}
-	slices.Sort(s.Rules)
-	slices.Sort(s.Verbs)
-	s.Rules, s.Verbs = slices.Compact(s.Rules), slices.Compact(s.Verbs)
-	slices.SortStableFunc(found, func(a, b Brief) int { return b.At.Compare(a.At) })
-	s.Events = found[:min(len(found), MaxBriefs)]
+	s.Denied = len(refused)
+	s.Rules, s.Unusual, s.Verbs = distinct(s.Rules), distinct(s.Unusual), distinct(s.Verbs)
+	slices.SortStableFunc(found, func(a, b entry) int { return b.At.Compare(a.At) })
+	for _, b := range found[:min(len(found), MaxBriefs)] {
+		s.Events = append(s.Events, b.Brief)
+	}
 	return s
 }
 
+func distinct(names []string) []string {
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // briefs returns each event once, newest position first.
-func (m *Memory) briefs(namespace string, keys []string, since time.Time) []Brief {
-	t, ok := m.tenants[namespace]
-	if !ok {
-		return nil
-	}
+func (t *tenant) briefs(keys []string, since time.Time) []entry {
 	var all []uint64
 	for _, key := range keys {
 		if p, ok := t.entities.Peek(key); ok {
@@ -66,7 +77,7 @@ func (m *Memory) briefs(namespace string, keys []string, since time.Time) []Brie
 	slices.Sort(all)
 	all = slices.Compact(all)
 	slices.Reverse(all)
-	var found []Brief
+	var found []entry
 	for _, position := range all {
 		if b, ok := t.events.at(position); ok && !b.At.Before(since) {
 			found = append(found, b)
@@ -76,16 +87,17 @@ func (m *Memory) briefs(namespace string, keys []string, since time.Time) []Brie
 }
 
 // Novelty tells how new something was to an actor at a moment. SeenBefore means that
-// the API server accepted it before.
+// the API server accepted it before or, of what it refuses since, that it refused it before.
 type Novelty struct {
 	Familiarity
+	// Elsewhere: it did the same in another namespace, and Kindred: the like, such as with
+	// another kind of workload. Deployer: for weeks it has changed what runs in several namespaces.
+	Elsewhere, Kindred, Deployer bool
+	// Refused: the API server refuses it since the moment.
+	Refused bool
 	// ActorSeenBefore and ActorFirstSeen tell of anything that the actor did.
 	ActorSeenBefore bool
 	ActorFirstSeen  time.Time
-	// AddressKnown: the actor had connected before from every address that it used since the moment.
-	AddressKnown bool
-	// Addresses is from how many it had connected before.
-	Addresses int
 }
 
 // Novelty tells whether an actor (a username) did something before a moment. The
@@ -98,12 +110,21 @@ func (m *Memory) Novelty(namespace, actor, verb, resource, targetNamespace strin
 	if !ok {
 		return n
 	}
-	n.Familiarity = t.deeds.about(bounded(actor), deedOf(verb, resource, targetNamespace), before)
+	who, deed := bounded(actor), deedOf(verb, resource, targetNamespace)
+	n.Familiarity = t.deeds.about(who, deed, before)
+	like := t.likeness(who, Deed{Verb: verb, Resource: resource, Namespace: targetNamespace}, before)
+	n.Elsewhere, n.Kindred, n.Deployer = like.elsewhere, like.kindred, like.deployer
+	if done := t.deeds.all[key{who, deed}]; done == nil || done.last < before.UnixMicro() {
+		tried := t.tries.all[key{who, deed}]
+		n.Refused = tried != nil && tried.last >= before.UnixMicro()
+		if !n.SeenBefore && tried != nil && tried.seenBefore(before) {
+			n.Familiarity = t.tries.about(who, deed, before)
+		}
+	}
 	if h := t.known(actor); h != nil {
 		if h.seenBefore(before) {
 			n.ActorSeenBefore, n.ActorFirstSeen = true, moment(h.first)
 		}
-		n.AddressKnown, n.Addresses = h.actor.addressKnown(before), h.actor.addressesBefore(before)
 	}
 	return n
 }
@@ -131,30 +152,6 @@ func (m *Memory) Rate(namespace, actor string, at time.Time) (Rate, bool) {
 	}
 	r := h.actor.rate.about(at)
 	return r, r.Requests > 0
-}
-
-func (a *actor) addressesBefore(before time.Time) int {
-	n := 0
-	for _, x := range a.addresses {
-		if x.first.Before(before) {
-			n++
-		}
-	}
-	return n
-}
-
-func (a *actor) addressKnown(before time.Time) bool {
-	used := false
-	for _, x := range a.addresses {
-		if x.last.Before(before) {
-			continue
-		}
-		used = true
-		if !x.first.Before(before) {
-			return false
-		}
-	}
-	return used
 }
 
 // Rollout is what an actor changed in the workloads of a namespace around a moment.

@@ -2,7 +2,6 @@ package activity
 
 import (
 	"fmt"
-	"time"
 )
 
 // headRecord comes first in what a snapshot packs, then each table with its habits.
@@ -34,15 +33,8 @@ type habitRecord struct {
 }
 
 type actorRecord struct {
-	Addresses []addressRecord `json:"addresses,omitempty"`
-	Spans     [][3]int64      `json:"spans,omitempty"`
-	Usual     usual           `json:"usual"`
-}
-
-type addressRecord struct {
-	Value string    `json:"value"`
-	First time.Time `json:"first"`
-	Last  time.Time `json:"last"`
+	Spans [][3]int64 `json:"spans,omitempty"`
+	Usual usual      `json:"usual"`
 }
 
 func newHabitRecord(k *kept) habitRecord {
@@ -61,9 +53,6 @@ func newHabitRecord(k *kept) habitRecord {
 
 func newActorRecord(a *actor) *actorRecord {
 	r := &actorRecord{Usual: a.rate.usual}
-	for _, x := range a.addresses {
-		r.Addresses = append(r.Addresses, addressRecord{Value: x.value, First: x.first, Last: x.last})
-	}
 	for _, x := range a.rate.used() {
 		r.Spans = append(r.Spans, [3]int64{int64(x.start), int64(x.requests), int64(x.denied)})
 	}
@@ -92,9 +81,6 @@ func (r *habitRecord) read() (kept, error) {
 
 func (r *actorRecord) read() (*actor, error) {
 	a := &actor{}
-	for _, x := range r.Addresses {
-		a.addresses = appendBounded(a.addresses, address{value: bounded(x.Value), first: x.First, last: x.Last}, maxAddresses)
-	}
 	if len(r.Spans) > maxSpans {
 		return nil, fmt.Errorf("%d spans: expected at most %d", len(r.Spans), maxSpans)
 	}

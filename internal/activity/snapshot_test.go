@@ -262,7 +262,7 @@ func FuzzRestore(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(plain, true)
-	limits := Limits{Events: 8, PerEntity: 2, Entities: 8, Owners: 8, Actors: 8, Deeds: 32, Processes: 8, Destinations: 8, Images: 8, Firings: 8}
+	limits := Limits{Events: 8, PerEntity: 2, Entities: 8, Owners: 8, Actors: 8, Deeds: 32, Tries: 8, Origins: 8, Details: 8, Processes: 8, Destinations: 8, Images: 8, Firings: 8}
 	f.Fuzz(func(t *testing.T, raw []byte, unpacked bool) {
 		restored := New(limits)
 		if !unpacked {

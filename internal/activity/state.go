@@ -45,8 +45,8 @@ type kept struct {
 // tables by the names that snapshots have for them.
 func (t *tenant) tables() map[string]*table {
 	return map[string]*table{
-		"actors": t.actors, "deeds": t.deeds, "processes": t.processes, "destinations": t.destinations, "images": t.images,
-		"firings": t.firings,
+		"actors": t.actors, "deeds": t.deeds, "tries": t.tries, "origins": t.origins,
+		"processes": t.processes, "destinations": t.destinations, "images": t.images, "firings": t.firings, "details": t.details,
 	}
 }
 
@@ -89,7 +89,7 @@ func (a *actor) kept() *actor {
 	if a == nil {
 		return nil
 	}
-	return &actor{rate: a.rate, addresses: slices.Clone(a.addresses)}
+	return &actor{rate: a.rate}
 }
 
 // restore puts a state into an empty memory.

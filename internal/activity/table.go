@@ -1,6 +1,9 @@
 package activity
 
-import "time"
+import (
+	"iter"
+	"time"
+)
 
 // table holds habits: what somebody does, runs or talks to again and again. Every
 // operation costs the same however much it holds.
@@ -44,6 +47,19 @@ type owner struct {
 	// first time that anything was seen of it, in microseconds since 1970; 0 for never.
 	first int64
 	lost  lost
+}
+
+// habits of the owner, in no particular order.
+func (o *owner) habits() iter.Seq[*habit] {
+	return func(yield func(*habit) bool) {
+		for i := range o.levels {
+			for h := o.levels[i].first; h != nil; h = h.links[inOwner].next {
+				if h.first != 0 && !yield(h) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // lost tells until when what happened may have been pushed out of memory, in
@@ -159,6 +175,8 @@ type Familiarity struct {
 	// SeenBefore: it happened before. FirstSeen is when, and zero if it did not.
 	SeenBefore bool
 	FirstSeen  time.Time
+	// Known is how long before the moment that was; 0 if it did not.
+	Known time.Duration
 	// Count and Hours say how often and in how many different hours, not counting the
 	// hour of the moment. What is long ago counts less.
 	Count, Hours int
@@ -168,12 +186,23 @@ type Familiarity struct {
 	Crowded bool
 }
 
+const (
+	// usualHours and usualSince: what was seen in as many different hours, for the first time
+	// so long ago, is usual.
+	usualHours = 4
+	usualSince = 14 * 24 * time.Hour
+)
+
+// Usual is what has happened again and again for weeks.
+func (f Familiarity) Usual() bool { return f.Hours >= usualHours && f.Known >= usualSince }
+
 // about tells how familiar a habit was.
 func (t *table) about(who, what string, before time.Time) Familiarity {
 	var f Familiarity
 	f.BaselineAge, f.Crowded = t.age(who, before)
 	if h, ok := t.all[key{who, what}]; ok && h.seenBefore(before) {
 		f.SeenBefore, f.FirstSeen = true, moment(h.first)
+		f.Known = before.Sub(f.FirstSeen)
 		f.Count, f.Hours = h.before(before)
 	}
 	return f

@@ -32,7 +32,7 @@ const suffixLength = 5
 // for a ReplicaSet, a ReplicaSet for a Deployment. Others can write owners into their
 // objects as they like.
 func (t *tenant) learnController(e auditevent.Event, made auditevent.Made) {
-	if made.Controller == "" || e.Verb != "create" || e.Refused() || !e.ByControlPlane() {
+	if e.Verb != "create" || e.Refused() {
 		return
 	}
 	namespace := e.Object.Namespace + "/"
@@ -40,10 +40,30 @@ func (t *tenant) learnController(e auditevent.Event, made auditevent.Made) {
 	if child == "" {
 		child = made.GenerateName
 	}
+	if made.Controller == "" || !e.ByControlPlane() {
+		if e.Object.Path() == "pods" && child != "" {
+			t.controllers.Add(bounded(namespace+child), makerMark+bounded(e.Actor()))
+		}
+		return
+	}
 	t.controllers.Add(bounded(namespace+child), bounded(namespace+made.Controller))
 	if deployment, ok := strings.CutSuffix(made.Controller, "-"+made.TemplateHash); ok && made.TemplateHash != "" {
 		t.controllers.Add(bounded(namespace+made.Controller), bounded(namespace+deployment))
 	}
+}
+
+// makerMark begins what is known of a pod that the control plane did not make: its maker.
+const makerMark = "@"
+
+// maker is who made the pod that a subject is, as the API server knows; empty for one of
+// a built-in controller, and for one of which nobody knows.
+func (t *tenant) maker(s Subject) string {
+	up, _ := t.controllers.Get(s.Pod)
+	maker, made := strings.CutPrefix(up, makerMark)
+	if !made || s.Workload != "" {
+		return ""
+	}
+	return maker
 }
 
 // workload is namespace/name of what a subject belongs to, without its kind. It is
@@ -59,7 +79,7 @@ func (t *tenant) workload(s Subject) (workload string, guessed bool) {
 	if !ok && len(s.Pod) > suffixLength {
 		up, ok = t.controllers.Get(s.Pod[:len(s.Pod)-suffixLength])
 	}
-	if !ok {
+	if !ok || strings.HasPrefix(up, makerMark) {
 		return guess(s.Pod), true
 	}
 	for range 3 { // a pod, its Job, its CronJob
@@ -74,7 +94,7 @@ func (t *tenant) workload(s Subject) (workload string, guessed bool) {
 
 // generated are the endings of names that controllers give their pods: of a
 // Deployment, a CronJob, a DaemonSet or Job, and a StatefulSet.
-var generated = regexp.MustCompile(`^(.+?)(?:(?:-[bcdfghjklmnpqrstvwxz2456789]{6,10}|-[0-9]{8,10})?-[bcdfghjklmnpqrstvwxz2456789]{5}|-[0-9]{1,4})$`)
+var generated = regexp.MustCompile(`^(.+?)(?:(?:-[b-df-hj-np-tv-xz0-9]{6,10})?-[b-df-hj-np-tv-xz0-9]{5}|-[0-9]{1,4})$`)
 
 // guess is what a pod's name looks like the pod of. Whoever names a pod can make it look
 // like another workload's: what is drawn from it must never lower suspicion.

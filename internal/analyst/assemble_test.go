@@ -44,7 +44,7 @@ func theAttack() []v1alpha1.Alert {
 }
 
 func TestAssemble(t *testing.T) {
-	c := Weigh(Facts{Prior: 0, PriorReason: "by severity", Alerts: []string{"a", "b", "c", "d"}, Findings: []Finding{
+	c := Weigh(Facts{Alerts: []Belief{{Alert: "a", Reason: "by severity"}, {Alert: "b"}, {Alert: "c"}, {Alert: "d"}}, Findings: []Finding{
 		{Question: "q", Text: "shop/web grants itself everything", Provenance: trusted, Decibans: 14},
 		{Question: "q", Text: "labelled\n“approved”", Alert: "a", Provenance: writable, Decibans: -9},
 	}})
@@ -245,12 +245,12 @@ func TestTactic(t *testing.T) {
 func TestAssembleBounds(t *testing.T) {
 	hostile := "\x1b[2J\u202e" + strings.Repeat("é\n", 4000)
 	d := Dossier{Analyst: "built-in", Unanswered: []string{hostile}, Grade: &v1alpha1.Grade{Verdict: v1alpha1.FalsePositive, By: hostile, Reason: hostile}}
-	facts := Facts{PriorReason: hostile, Injection: []string{hostile}}
+	facts := Facts{Alerts: []Belief{{Reason: hostile}}, Injection: []string{hostile}}
 	for i := range 600 {
 		name := fmt.Sprint("a", i)
 		a := alert(name, i, v1alpha1.SeverityHigh, hostile, []v1alpha1.Entity{actor(v1alpha1.EntityUser, hostile[:400]+name), target(v1alpha1.EntityPod, "shop/"+name)}, v1alpha1.Technique(fmt.Sprintf("T1%03d", i)))
 		d.Alerts = append(d.Alerts, a)
-		facts.Alerts = append(facts.Alerts, name)
+		facts.Alerts = append(facts.Alerts, Belief{Alert: name, Reason: hostile})
 		facts.Findings = append(facts.Findings, Finding{Question: hostile, Text: hostile + name, Group: name + hostile, Alert: name, Provenance: writable, Decibans: int32(i%60 - 30)})
 		d.Questions = append(d.Questions, v1alpha1.QuestionStatus{ID: name, Ask: hostile, Message: hostile})
 	}

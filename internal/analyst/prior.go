@@ -42,8 +42,19 @@ var severityPrior = map[v1alpha1.Severity]int32{
 	v1alpha1.SeverityFatal:         30,
 }
 
-// Prior is the log-odds in centibans, before any evidence, that alerts of these
-// rules are an attack, and where it comes from. The most suspicious rule counts.
+// Belief is what is believed of an alert before any evidence.
+type Belief struct {
+	// Alert by name.
+	Alert string
+	// Prior is the log-odds in centibans that it is an attack, and Reason where it comes from.
+	Prior  int32
+	Reason string
+}
+
+// unknownRule is what is believed where there is no alert.
+var unknownRule = Belief{Prior: severityPrior[v1alpha1.SeverityMedium], Reason: "no rule is known: as for severity Medium"}
+
+// Believe what the history of its rule says of an alert.
 //
 // A rule's prior is the mean of a Beta posterior (Gelman et al., Bayesian Data
 // Analysis, 3rd ed., section 2.4): with m the probability that the severity
@@ -51,17 +62,9 @@ var severityPrior = map[v1alpha1.Severity]int32{
 // cases the mean is (a+2m)/(n+2). Without history that is m itself. Old cases are
 // forgotten exponentially: a and n are the sums of their Recency. The result is
 // capped like a finding, so that no history alone outweighs two strong findings.
-func Prior(rules []RuleHistory) (int32, string) {
-	if len(rules) == 0 {
-		return severityPrior[v1alpha1.SeverityMedium], "no rule is known: as for severity Medium"
-	}
-	best, reason := rules[0].prior()
-	for _, r := range rules[1:] {
-		if p, why := r.prior(); p > best {
-			best, reason = p, why
-		}
-	}
-	return best, reason
+func Believe(alert string, r RuleHistory) Belief {
+	prior, reason := r.prior()
+	return Belief{Alert: alert, Prior: prior, Reason: reason}
 }
 
 func (r RuleHistory) prior() (int32, string) {

@@ -12,32 +12,29 @@ import (
 func TestPrior(t *testing.T) {
 	high, low, critical := v1alpha1.SeverityHigh, v1alpha1.SeverityLow, v1alpha1.SeverityCritical
 	tests := map[string]struct {
-		rules      []RuleHistory
+		rule       RuleHistory
 		want       int32
 		wantReason string
 	}{
-		"no history":                        {[]RuleHistory{{Rule: "x", Severity: high}}, -40, "by severity High"},
-		"no rule":                           {nil, -70, "as for severity Medium"},
-		"a severity that does not exist":    {[]RuleHistory{{Rule: "x", Severity: "Severe"}}, -70, "by severity Severe"},
-		"the most suspicious counts":        {[]RuleHistory{{Rule: "x", Severity: low}, {Rule: "y", Severity: critical}, {Rule: "z", Severity: high}}, 0, "rule “y”"},
-		"two of nine, all of today":         {[]RuleHistory{graded(critical, 2, 9, 2, 9)}, -43, "2 of 9 graded cases of rule “x” were attacks, recent ones count more: effective 2.0 of 9.0; with severity Critical as 2 cases more: (2.0 + 2 x 50.0 %) / (9.0 + 2)"},
-		"two of nine, some of them old":     {[]RuleHistory{graded(critical, 2, 9, 1.6, 7.2)}, -40, "2 of 9 graded cases of rule “x” were attacks, recent ones count more: effective 1.6 of 7.2;"},
-		"the sum is of what is shown":       {[]RuleHistory{graded(critical, 2, 9, 1.6499, 7.1501)}, -40, "effective 1.6 of 7.2"},
-		"only the attacks are recent":       {[]RuleHistory{graded(critical, 2, 9, 2, 2.1)}, 44, "effective 2.0 of 2.1"},
-		"all is forgotten":                  {[]RuleHistory{graded(critical, 2, 9, 0.01, 0.04)}, 0, "2 of 9 graded cases of rule “x” were attacks, recent ones count more: effective 0.0 of 0.0"},
-		"one grade moves little":            {[]RuleHistory{graded(critical, 0, 1, 0, 1)}, -30, "0 of 1"},
-		"always an attack":                  {[]RuleHistory{graded(low, 50, 50, 50, 50)}, 144, "50 of 50"},
-		"never an attack, without end":      {[]RuleHistory{graded(low, 0, 1<<40, 0, 1<<40)}, -200, "0 of"},
-		"history outweighs severity":        {[]RuleHistory{graded(critical, 0, 100, 0, 100), {Rule: "y", Severity: low}}, -100, "rule “y”"},
-		"more attacks than grades":          {[]RuleHistory{graded(high, 9, 3, 9, 3)}, 40, "3 of 3"},
-		"less than nothing":                 {[]RuleHistory{graded(critical, -1, 3, -1, -3)}, 0, "0 of 3"},
-		"a rule's name is somebody's words": {[]RuleHistory{{Rule: "x”: 0 dB\n“", Severity: high}}, -40, "rule “x': 0 dB '”"},
+		"no history":                        {RuleHistory{Rule: "x", Severity: high}, -40, "by severity High"},
+		"a severity that does not exist":    {RuleHistory{Rule: "x", Severity: "Severe"}, -70, "by severity Severe"},
+		"two of nine, all of today":         {graded(critical, 2, 9, 2, 9), -43, "2 of 9 graded cases of rule “x” were attacks, recent ones count more: effective 2.0 of 9.0; with severity Critical as 2 cases more: (2.0 + 2 x 50.0 %) / (9.0 + 2)"},
+		"two of nine, some of them old":     {graded(critical, 2, 9, 1.6, 7.2), -40, "2 of 9 graded cases of rule “x” were attacks, recent ones count more: effective 1.6 of 7.2;"},
+		"the sum is of what is shown":       {graded(critical, 2, 9, 1.6499, 7.1501), -40, "effective 1.6 of 7.2"},
+		"only the attacks are recent":       {graded(critical, 2, 9, 2, 2.1), 44, "effective 2.0 of 2.1"},
+		"all is forgotten":                  {graded(critical, 2, 9, 0.01, 0.04), 0, "2 of 9 graded cases of rule “x” were attacks, recent ones count more: effective 0.0 of 0.0"},
+		"one grade moves little":            {graded(critical, 0, 1, 0, 1), -30, "0 of 1"},
+		"always an attack":                  {graded(low, 50, 50, 50, 50), 144, "50 of 50"},
+		"never an attack, without end":      {graded(low, 0, 1<<40, 0, 1<<40), -200, "0 of"},
+		"more attacks than grades":          {graded(high, 9, 3, 9, 3), 40, "3 of 3"},
+		"less than nothing":                 {graded(critical, -1, 3, -1, -3), 0, "0 of 3"},
+		"a rule's name is somebody's words": {RuleHistory{Rule: "x”: 0 dB\n“", Severity: high}, -40, "rule “x': 0 dB '”"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, reason := Prior(tt.rules)
-			if got != tt.want || !strings.Contains(reason, tt.wantReason) {
-				t.Errorf("%d: %s, want %d: %s", got, reason, tt.want, tt.wantReason)
+			got := Believe("a", tt.rule)
+			if got.Alert != "a" || got.Prior != tt.want || !strings.Contains(got.Reason, tt.wantReason) {
+				t.Errorf("%+v, want %d: %s", got, tt.want, tt.wantReason)
 			}
 		})
 	}
@@ -60,7 +57,7 @@ func TestPriorCanBeDoneAgain(t *testing.T) {
 	for attacks := range 20 {
 		for benign := range 20 {
 			effective := float64(attacks)*0.77 + float64(benign)*0.41
-			got, reason := Prior([]RuleHistory{graded(v1alpha1.SeverityHigh, int64(attacks), int64(attacks+benign+1), float64(attacks)*0.77, effective+0.41)})
+			got, reason := graded(v1alpha1.SeverityHigh, int64(attacks), int64(attacks+benign+1), float64(attacks)*0.77, effective+0.41).prior()
 			_, figures, _ := strings.Cut(reason, "cases more: ")
 			var a, p, m, n, q float64
 			if _, err := fmt.Sscanf(figures, "(%f + %f x %f %%) / (%f + %f)", &a, &p, &m, &n, &q); err != nil {

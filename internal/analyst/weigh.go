@@ -25,11 +25,9 @@ const (
 
 // Facts are what a verdict is drawn from.
 type Facts struct {
-	// Prior in centibans, and where it comes from.
-	Prior       int32
-	PriorReason string
-	// Alerts of the case by name: a case is dismissed only if each is explained.
-	Alerts []string
+	// Alerts of the case, and what is believed of each before any evidence: a case is
+	// dismissed only if each is explained.
+	Alerts []Belief
 	// Findings in the order in which they are numbered.
 	Findings []Finding
 	// Thresholds of the verdict in decibans; zero means the default.
@@ -58,10 +56,10 @@ type Conclusion struct {
 //
 //   - A finding that an attacker could have written never counts below zero (S2).
 //   - One finding counts at most 20 dB either way.
-//   - A case is as innocent as the alert that is explained worst: findings below
-//     zero about other alerts do not count, nor where something of the same group
-//     speaks against another. Else an intruder with the token of a
-//     deployer would hide behind the deployer's daily work.
+//   - A case is as innocent as its least innocent alert, by its prior and by what explains
+//     it: that prior counts, and findings below zero about other alerts do not, nor
+//     where something of the same group speaks against another. Else an intruder with
+//     the token of a deployer would hide behind the deployer's daily work.
 //   - Findings of one group count once: the strongest, at a tie the suspicious
 //     one, then the first. The same finding reported twice is a group too.
 //   - A case is dismissed only on at least one trusted finding that counts below
@@ -77,12 +75,13 @@ func Weigh(f Facts) Conclusion {
 		})
 	}
 	all := weighAll(findings)
-	leastExplained(all, f.Alerts)
+	worst := leastInnocent(all, f.Alerts)
+	leastExplained(all, worst.Alert)
 	groupOnce(all)
 	shown, dropped := bound(distinct(all))
 	number(shown)
 
-	c := Conclusion{Prior: capped(f.Prior), PriorReason: Plain(f.PriorReason, 512), Score: capped(f.Prior)}
+	c := Conclusion{Prior: capped(worst.Prior), PriorReason: Plain(worst.Reason, 512), Score: capped(worst.Prior)}
 	for _, w := range shown {
 		c.Score += w.evidence.Weight
 		c.Evidence = append(c.Evidence, w.evidence)

@@ -24,7 +24,6 @@ type line struct {
 }
 
 func TestWeigh(t *testing.T) {
-	one := []string{"a"}
 	tests := map[string]struct {
 		facts       Facts
 		wantVerdict v1alpha1.Verdict
@@ -33,35 +32,35 @@ func TestWeigh(t *testing.T) {
 		wantReason  string
 	}{
 		"nothing found": {
-			facts:       Facts{Prior: -40, Alerts: one},
+			facts:       Facts{Alerts: believed(-40, "a")},
 			wantVerdict: v1alpha1.Undetermined, wantScore: -40, wantReason: "decides neither way",
 		},
 		"confirmed at the threshold": {
-			facts:       Facts{Alerts: one, Findings: []Finding{{Text: "x", Provenance: trusted, Decibans: 13}}},
+			facts:       Facts{Alerts: believed(0, "a"), Findings: []Finding{{Text: "x", Provenance: trusted, Decibans: 13}}},
 			wantVerdict: v1alpha1.TruePositive, wantScore: 130, wantLines: []line{{130, ""}}, wantReason: "reaches +13.0 dB",
 		},
 		"just below the threshold": {
-			facts:       Facts{Prior: -1, Alerts: one, Findings: []Finding{{Text: "x", Provenance: trusted, Decibans: 13}}},
+			facts:       Facts{Alerts: believed(-1, "a"), Findings: []Finding{{Text: "x", Provenance: trusted, Decibans: 13}}},
 			wantVerdict: v1alpha1.Undetermined, wantScore: 129, wantLines: []line{{130, ""}}, wantReason: "decides neither way",
 		},
 		"dismissed at the threshold": {
-			facts:       Facts{Alerts: one, Findings: []Finding{{Text: "x", Alert: "a", Provenance: trusted, Decibans: -13}}},
+			facts:       Facts{Alerts: believed(0, "a"), Findings: []Finding{{Text: "x", Alert: "a", Provenance: trusted, Decibans: -13}}},
 			wantVerdict: v1alpha1.BenignPositive, wantScore: -130, wantLines: []line{{-130, ""}},
 		},
 		"dismissed as the strongest evidence suggests": {
-			facts: Facts{Prior: -40, Alerts: one, Findings: []Finding{
+			facts: Facts{Alerts: believed(-40, "a"), Findings: []Finding{
 				{Text: "x", Alert: "a", Provenance: trusted, Decibans: -4, Suggests: v1alpha1.BenignPositive},
 				{Text: "y", Alert: "a", Provenance: trusted, Decibans: -6, Suggests: v1alpha1.FalsePositive},
 			}},
 			wantVerdict: v1alpha1.FalsePositive, wantScore: -140, wantLines: []line{{-40, ""}, {-60, ""}},
 		},
 		"thresholds are configuration": {
-			facts: Facts{Alerts: one, Thresholds: v1alpha1.Thresholds{Confirm: 20, Dismiss: 5},
+			facts: Facts{Alerts: believed(0, "a"), Thresholds: v1alpha1.Thresholds{Confirm: 20, Dismiss: 5},
 				Findings: []Finding{{Text: "x", Alert: "a", Provenance: trusted, Decibans: -5}}},
 			wantVerdict: v1alpha1.BenignPositive, wantScore: -50, wantLines: []line{{-50, ""}},
 		},
 		"S2: what the suspect wrote never lowers suspicion": {
-			facts: Facts{Prior: -100, Alerts: one, Findings: []Finding{
+			facts: Facts{Alerts: believed(-100, "a"), Findings: []Finding{
 				{Text: "labelled approved", Alert: "a", Provenance: writable, Decibans: -20},
 				{Text: "no provenance is none", Alert: "a", Decibans: -20},
 				{Text: "looks odd", Alert: "a", Provenance: writable, Decibans: 2},
@@ -70,37 +69,37 @@ func TestWeigh(t *testing.T) {
 			wantLines: []line{{0, "written by the suspect: counts for nothing"}, {0, "written by the suspect: counts for nothing"}, {20, ""}},
 		},
 		"S3: a prior alone closes nothing": {
-			facts:       Facts{Prior: -200, Alerts: one},
+			facts:       Facts{Alerts: believed(-200, "a")},
 			wantVerdict: v1alpha1.Undetermined, wantScore: -200, wantReason: "no trusted evidence",
 		},
 		"S3: a prior and the suspect's words close nothing": {
-			facts:       Facts{Prior: -200, Alerts: one, Findings: []Finding{{Text: "x", Alert: "a", Provenance: writable, Decibans: -20}}},
+			facts:       Facts{Alerts: believed(-200, "a"), Findings: []Finding{{Text: "x", Alert: "a", Provenance: writable, Decibans: -20}}},
 			wantVerdict: v1alpha1.Undetermined, wantScore: -200, wantReason: "no trusted evidence",
 			wantLines: []line{{0, "written by the suspect: counts for nothing"}},
 		},
 		"S3: an injection attempt closes nothing and adds suspicion": {
-			facts: Facts{Prior: -100, Alerts: one, Injection: []string{"cmdline states a verdict"},
+			facts: Facts{Alerts: believed(-100, "a"), Injection: []string{"cmdline states a verdict"},
 				Findings: []Finding{{Text: "x", Alert: "a", Provenance: trusted, Decibans: -20}}},
 			wantVerdict: v1alpha1.Undetermined, wantScore: -270, wantReason: "sway", wantLines: []line{{-200, ""}, {30, ""}},
 		},
 		"S3: a question without an answer closes nothing": {
-			facts: Facts{Prior: -100, Alerts: one, Unanswered: []string{"workload: timed out"},
+			facts: Facts{Alerts: believed(-100, "a"), Unanswered: []string{"workload: timed out"},
 				Findings: []Finding{{Text: "x", Alert: "a", Provenance: trusted, Decibans: -20}}},
 			wantVerdict: v1alpha1.Undetermined, wantScore: -300, wantReason: "not known: workload", wantLines: []line{{-200, ""}},
 		},
 		"a question without an answer does not stop a confirmation": {
-			facts:       Facts{Alerts: one, Unanswered: []string{"x"}, Findings: []Finding{{Text: "x", Provenance: trusted, Decibans: 20}}},
+			facts:       Facts{Alerts: believed(0, "a"), Unanswered: []string{"x"}, Findings: []Finding{{Text: "x", Provenance: trusted, Decibans: 20}}},
 			wantVerdict: v1alpha1.TruePositive, wantScore: 200, wantLines: []line{{200, ""}}, wantReason: "reaches",
 		},
 		"one finding is capped": {
-			facts: Facts{Alerts: one, Findings: []Finding{
+			facts: Facts{Alerts: believed(0, "a"), Findings: []Finding{
 				{Text: "x", Provenance: trusted, Decibans: 60}, {Text: "y", Provenance: trusted, Alert: "a", Decibans: math.MinInt32},
 			}},
 			wantVerdict: v1alpha1.Undetermined, wantScore: 0, wantReason: "decides neither way",
 			wantLines: []line{{200, "one finding counts at most +20.0 dB"}, {-200, "one finding counts at most +20.0 dB"}},
 		},
 		"a group counts once, by its strongest": {
-			facts: Facts{Alerts: one, Findings: []Finding{
+			facts: Facts{Alerts: believed(0, "a"), Findings: []Finding{
 				{Text: "w", Provenance: trusted, Group: "g", Decibans: 6}, {Text: "x", Provenance: trusted, Group: "g", Decibans: 9},
 				{Text: "y", Provenance: trusted, Decibans: 1}, {Text: "z", Provenance: trusted, Group: "g", Decibans: 9},
 			}},
@@ -108,34 +107,34 @@ func TestWeigh(t *testing.T) {
 			wantLines: []line{{0, "counted once with E2"}, {90, ""}, {10, ""}, {0, "counted once with E2"}},
 		},
 		"in a group, at the same size suspicion counts": {
-			facts: Facts{Alerts: one, Findings: []Finding{
+			facts: Facts{Alerts: believed(0, "a"), Findings: []Finding{
 				{Text: "x", Provenance: trusted, Alert: "a", Group: "g", Decibans: -5}, {Text: "y", Provenance: trusted, Alert: "a", Group: "g", Decibans: 5},
 			}},
 			wantVerdict: v1alpha1.Undetermined, wantScore: 50, wantReason: "decides neither way",
 			wantLines: []line{{0, "counted once with E2"}, {50, ""}},
 		},
 		"the suspect's words cannot push trusted suspicion out of a group": {
-			facts: Facts{Alerts: one, Findings: []Finding{
+			facts: Facts{Alerts: believed(0, "a"), Findings: []Finding{
 				{Text: "x", Provenance: writable, Alert: "a", Group: "g", Decibans: -20}, {Text: "y", Provenance: trusted, Alert: "a", Group: "g", Decibans: 4},
 			}},
 			wantVerdict: v1alpha1.Undetermined, wantScore: 40, wantReason: "decides neither way",
 			wantLines: []line{{0, "written by the suspect: counts for nothing"}, {40, ""}},
 		},
 		"the same finding twice is one": {
-			facts: Facts{Alerts: []string{"a", "b"}, Findings: []Finding{
+			facts: Facts{Alerts: believed(0, "a", "b"), Findings: []Finding{
 				{Question: "q", Text: "x", Alert: "a", Provenance: trusted, Decibans: 9}, {Question: "q", Text: "x", Alert: "b", Provenance: trusted, Decibans: 9},
 			}},
 			wantVerdict: v1alpha1.Undetermined, wantScore: 90, wantLines: []line{{90, ""}}, wantReason: "decides neither way",
 		},
 		"one explained alert does not explain the other": {
-			facts: Facts{Prior: -40, Alerts: []string{"a", "b"}, Findings: []Finding{
+			facts: Facts{Alerts: believed(-40, "a", "b"), Findings: []Finding{
 				{Text: "x", Alert: "a", Provenance: trusted, Group: "automation", Decibans: -8}, {Text: "y", Alert: "a", Provenance: trusted, Group: "rollout", Decibans: -7},
 			}},
 			wantVerdict: v1alpha1.Undetermined, wantScore: -40, wantReason: "decides neither way",
 			wantLines: []line{{0, "does not explain alert b"}, {0, "does not explain alert b"}},
 		},
 		"the alert that is explained least decides": {
-			facts: Facts{Prior: -40, Alerts: []string{"a", "b"}, Findings: []Finding{
+			facts: Facts{Alerts: believed(-40, "a", "b"), Findings: []Finding{
 				{Text: "x", Alert: "a", Provenance: trusted, Group: "automation", Decibans: -8}, {Text: "y", Alert: "a", Provenance: trusted, Group: "rollout", Decibans: -7},
 				{Text: "z", Alert: "b", Provenance: trusted, Group: "automation", Decibans: -8},
 			}},
@@ -143,7 +142,7 @@ func TestWeigh(t *testing.T) {
 			wantLines: []line{{0, "counted once with E3"}, {0, "does not explain alert b"}, {-80, ""}},
 		},
 		"what is usual of one alert does not outweigh what is new of another": {
-			facts: Facts{Alerts: []string{"a", "b"}, Findings: []Finding{
+			facts: Facts{Alerts: believed(0, "a", "b"), Findings: []Finding{
 				{Text: "x", Alert: "a", Provenance: trusted, Group: "automation", Decibans: -8}, {Text: "y", Alert: "a", Provenance: trusted, Group: "novelty", Decibans: -6},
 				{Text: "z", Alert: "b", Provenance: trusted, Group: "automation", Decibans: -8}, {Text: "u", Alert: "b", Provenance: trusted, Group: "rollout", Decibans: -7},
 				{Text: "v", Alert: "b", Provenance: trusted, Group: "novelty", Decibans: 4},
@@ -152,14 +151,14 @@ func TestWeigh(t *testing.T) {
 			wantLines: []line{{-80, ""}, {0, "does not hold for alert b"}, {0, "counted once with E1"}, {0, "does not explain alert a"}, {40, ""}},
 		},
 		"every alert explained": {
-			facts: Facts{Prior: -40, Alerts: []string{"a", "b"}, Findings: []Finding{
+			facts: Facts{Alerts: believed(-40, "a", "b"), Findings: []Finding{
 				{Text: "x", Alert: "a", Provenance: trusted, Group: "automation", Decibans: -8}, {Text: "y", Alert: "b", Provenance: trusted, Group: "debugging", Decibans: -10},
 			}},
 			wantVerdict: v1alpha1.Undetermined, wantScore: -120, wantReason: "decides neither way",
 			wantLines: []line{{-80, ""}, {0, "does not explain alert a"}},
 		},
 		"alerts that nobody names are not explained": {
-			facts:       Facts{Prior: -40, Findings: []Finding{{Text: "x", Alert: "a", Provenance: trusted, Decibans: -20}}},
+			facts:       Facts{Findings: []Finding{{Text: "x", Alert: "a", Provenance: trusted, Decibans: -20}}},
 			wantVerdict: v1alpha1.Undetermined, wantScore: -40, wantReason: "decides neither way",
 			wantLines: []line{{0, "does not explain alert"}},
 		},
@@ -184,8 +183,17 @@ func TestWeigh(t *testing.T) {
 	}
 }
 
+// believed alerts, all with the same prior.
+func believed(prior int32, names ...string) []Belief {
+	var all []Belief
+	for _, name := range names {
+		all = append(all, Belief{Alert: name, Prior: prior})
+	}
+	return all
+}
+
 func TestWeighBoundsEvidence(t *testing.T) {
-	facts := Facts{Prior: -200, Alerts: []string{"a"}}
+	facts := Facts{Alerts: believed(-200, "a")}
 	for i := range 300 {
 		facts.Findings = append(facts.Findings, Finding{Text: fmt.Sprint("x", i), Alert: "a", Provenance: trusted, Decibans: -1})
 	}
@@ -209,9 +217,9 @@ func TestProbability(t *testing.T) {
 
 // FuzzWeighCompany: no alert is more innocent in the company of another than alone.
 func FuzzWeighCompany(f *testing.F) {
-	f.Add([]byte{1, 2, 3, 200, 5, 6})
-	f.Add([]byte{1, 1, 248, 2, 2, 250, 3, 5, 248, 4, 7, 249, 5, 6, 4})
-	f.Fuzz(func(t *testing.T, raw []byte) {
+	f.Add([]byte{1, 2, 3, 200, 5, 6}, int16(0), int16(0))
+	f.Add([]byte{1, 1, 248, 2, 2, 250, 3, 5, 248, 4, 7, 249, 5, 6, 4}, int16(-100), int16(30))
+	f.Fuzz(func(t *testing.T, raw []byte, a, b int16) {
 		var findings []Finding
 		for ; len(raw) >= 3 && len(findings) < maxEvidence; raw = raw[3:] {
 			findings = append(findings, Finding{
@@ -219,10 +227,11 @@ func FuzzWeighCompany(f *testing.F) {
 				Provenance: []v1alpha1.Provenance{trusted, writable}[raw[0]&1], Decibans: int32(int8(raw[2])),
 			})
 		}
-		both := Weigh(Facts{Alerts: []string{"a", "b"}, Findings: findings})
-		for _, alert := range []string{"a", "b"} {
+		beliefs := []Belief{{Alert: "a", Prior: int32(a)}, {Alert: "b", Prior: int32(b)}}
+		both := Weigh(Facts{Alerts: beliefs, Findings: findings})
+		for i, alert := range []string{"a", "b"} {
 			own := slices.DeleteFunc(slices.Clone(findings), func(f Finding) bool { return f.Alert != alert })
-			if alone := Weigh(Facts{Alerts: []string{alert}, Findings: own}); both.Score < alone.Score {
+			if alone := Weigh(Facts{Alerts: beliefs[i : i+1], Findings: own}); both.Score < alone.Score {
 				t.Errorf("alert %s alone is at %d, with the other at %d", alert, alone.Score, both.Score)
 			}
 		}
@@ -234,7 +243,7 @@ func FuzzWeigh(f *testing.F) {
 	f.Add(int32(-40), []byte{1, 2, 3, 200, 5, 6}, false, false)
 	f.Add(int32(-2000), []byte{0, 0, 128, 0, 1, 255, 1, 1, 129}, true, true)
 	f.Fuzz(func(t *testing.T, prior int32, raw []byte, injected, unanswered bool) {
-		facts := Facts{Prior: prior, Alerts: []string{"a", "b"}}
+		facts := Facts{Alerts: believed(prior, "a", "b")}
 		for ; len(raw) >= 3; raw = raw[3:] {
 			facts.Findings = append(facts.Findings, Finding{
 				Text: fmt.Sprint(raw[0]), Group: []string{"", "g", "h", "i"}[raw[1]&3], Alert: []string{"a", "b", "c", ""}[raw[1]>>2&3],

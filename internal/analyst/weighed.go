@@ -3,6 +3,7 @@ package analyst
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
@@ -45,15 +46,20 @@ func weighAll(findings []Finding) []weighed {
 	return all
 }
 
-// leastExplained leaves findings below zero their weight only where they are about
-// the alert that is explained worst, or about the whole case.
-func leastExplained(all []weighed, alerts []string) {
-	worst, least := "", int32(-1)<<30
-	for _, alert := range alerts {
-		if sum := explained(all, alert); sum > least {
-			worst, least = alert, sum
+// leastInnocent is the alert that, by its prior and what explains it, is most likely an attack.
+func leastInnocent(all []weighed, alerts []Belief) Belief {
+	worst, most := unknownRule, int64(math.MinInt64)
+	for _, b := range alerts {
+		if sum := int64(capped(b.Prior)) + int64(explained(all, b.Alert)); sum > most {
+			worst, most = b, sum
 		}
 	}
+	return worst
+}
+
+// leastExplained leaves findings below zero their weight only where they are about
+// the least innocent alert, or about the whole case.
+func leastExplained(all []weighed, worst string) {
 	refute(all, worst)
 	counts := map[string]int{}
 	for i, w := range all {

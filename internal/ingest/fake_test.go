@@ -203,6 +203,8 @@ func (w *witness) RecordAlert(namespace string, spec v1alpha1.AlertSpec) {
 	w.alerts = append(w.alerts, namespace+"/"+spec.Rule)
 }
 
+func (*witness) Connected(string, string, time.Time) {}
+
 func (*witness) RecordFiring(string, v1alpha1.AlertSpec) {}
 
 func (w *witness) recorded() (raw, alerts []string) {

@@ -30,6 +30,8 @@ type Recorder interface {
 	Reached(stream string, sequence uint64)
 	// Record takes a raw audit event.
 	Record(namespace string, event map[string]any, at time.Time)
+	// Connected takes since when a source is there, before its events.
+	Connected(namespace, source string, since time.Time)
 	// RecordAlert takes an event that is an alert by itself, repeats included.
 	RecordAlert(namespace string, spec v1alpha1.AlertSpec)
 	// RecordFiring takes every alert that is reported or detected, repeats included, after

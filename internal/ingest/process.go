@@ -34,9 +34,9 @@ func (r *run) process(ctx context.Context, message stream.Message) error {
 		return nil
 	}
 	batch := d.decoder.Decode(message.Body, message.Received)
-	r.remember(message, batch)
+	specs := r.remember(message, source, &batch)
 	if !replay {
-		if err := r.effects(ctx, message, source, d, batch); err != nil {
+		if err := r.effects(ctx, message, source, d, batch, specs); err != nil {
 			return err
 		}
 		r.advance(message)
@@ -73,28 +73,32 @@ func (r *run) unreadable(message stream.Message, source *v1alpha1.AlertSource, w
 	}
 }
 
-func (r *run) remember(message stream.Message, batch decode.Batch) {
+// remember what a message tells, and return the alerts that it makes.
+func (r *run) remember(message stream.Message, source *v1alpha1.AlertSource, batch *decode.Batch) []v1alpha1.AlertSpec {
 	r.Recorder.Reached(message.Position.Stream, message.Position.Sequence)
+	r.Recorder.Connected(message.Namespace, message.Source, source.CreationTimestamp.Time)
 	for _, event := range batch.Events {
 		r.Recorder.Record(message.Namespace, event.Object, event.At)
 		r.Correlator.Observe(message.Namespace, event.Object, event.At)
 	}
-	for _, spec := range batch.Alerts {
-		r.Recorder.RecordAlert(message.Namespace, spec)
+	for i := range batch.Alerts {
+		batch.Alerts[i].Source = message.Source
+		r.Recorder.RecordAlert(message.Namespace, batch.Alerts[i])
 	}
+	specs := Specs(r.Detector, message.Namespace, message.Source, message.Received, batch)
+	for _, spec := range specs {
+		r.Recorder.RecordFiring(message.Namespace, spec)
+	}
+	return specs
 }
 
-func (r *run) effects(ctx context.Context, message stream.Message, source *v1alpha1.AlertSource, d decoding, batch decode.Batch) error {
+func (r *run) effects(ctx context.Context, message stream.Message, source *v1alpha1.AlertSource, d decoding, batch decode.Batch, specs []v1alpha1.AlertSpec) error {
 	for _, letter := range letters(message, batch.Failures) {
 		if err := r.bury(ctx, source, letter); err != nil {
 			return err
 		}
 	}
 	r.Metrics.events.Add(float64(len(batch.Events) + len(batch.Alerts)))
-	specs := Specs(r.Detector, message.Namespace, message.Source, message.Received, &batch)
-	for _, spec := range specs {
-		r.Recorder.RecordFiring(message.Namespace, spec)
-	}
 	for _, g := range groups(specs, d.window) {
 		g.raw = batch.Raw[g.spec.RawDigest]
 		if err := r.count(ctx, g, message); err != nil {

@@ -35,8 +35,9 @@ var (
 // untrusted returns what a condition reads that is not trusted.
 func (q *question) untrusted(condition *expr.Program, byID map[string]*question) []string {
 	var found []string
+	// That there is an answer is the word of whom was asked.
 	note := func(variable string, doubtful func(path string) bool) {
-		for _, path := range condition.Reads(variable) {
+		for _, path := range condition.ReadsValues(variable) {
 			if doubtful(path) {
 				found = append(found, strings.TrimSuffix(variable+"."+path, "."))
 			}

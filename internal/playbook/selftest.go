@@ -74,8 +74,8 @@ func (p *Playbook) play(spec v1alpha1.AlertSpec, context Context) (v1alpha1.Verd
 		return "", nil, err
 	}
 	asks, errs := p.Questions(context.Alert)
-	prior, reason := analyst.Prior([]analyst.RuleHistory{{Rule: spec.Rule, Severity: spec.Severity}})
-	facts := analyst.Facts{Alerts: []string{""}, Prior: prior, PriorReason: reason, Injection: analyst.Injection(spec.Attributes)}
+	belief := analyst.Believe("", analyst.RuleHistory{Rule: spec.Rule, Severity: spec.Severity})
+	facts := analyst.Facts{Alerts: []analyst.Belief{belief}, Injection: analyst.Injection(spec.Attributes)}
 	asked := Answers{}
 	for _, ask := range asks {
 		if err := p.fits(ask); err != nil {

@@ -52,6 +52,9 @@ func (c *Court) Play(ctx context.Context, s *scenario.Scenario) (cases []Case, e
 	began := time.Now().Add(-s.Length()).Truncate(time.Millisecond)
 	w := &witness{memory: activity.New(activity.DefaultLimits), cases: correlate.NewIndex()}
 	w.cases.SetAutomation(tenant, automation(s))
+	for source := range formats { // as old as what is remembered
+		w.memory.Connected(tenant, source, time.Time{})
+	}
 	if err := c.remember(w, s, began); err != nil {
 		return nil, err
 	}
@@ -82,13 +85,14 @@ type witness struct {
 	cases  *correlate.Index
 }
 
-func (w *witness) see(batch decode.Batch) {
+func (w *witness) see(source string, batch decode.Batch) {
 	for _, event := range batch.Events {
 		w.memory.Record(tenant, event.Object, event.At)
 		w.cases.Observe(tenant, event.Object, event.At)
 	}
-	for _, spec := range batch.Alerts {
-		w.memory.RecordAlert(tenant, spec)
+	for i := range batch.Alerts {
+		batch.Alerts[i].Source = source
+		w.memory.RecordAlert(tenant, batch.Alerts[i])
 	}
 }
 
@@ -100,7 +104,7 @@ func (c *Court) remember(w *witness, s *scenario.Scenario, began time.Time) erro
 			if err != nil {
 				return fmt.Errorf("history[%d]: %w", i, err)
 			}
-			w.see(batch)
+			w.see(source, batch)
 			c.fired(w, source, at, &batch)
 		}
 	}
@@ -118,7 +122,7 @@ func (c *Court) observe(w *witness, s *scenario.Scenario, began time.Time) ([]v1
 			if err != nil {
 				return nil, fmt.Errorf("events[%d]: %w", i, err)
 			}
-			w.see(batch)
+			w.see(source, batch)
 			for _, spec := range c.fired(w, source, at, &batch) {
 				if at, ok := known[spec.Fingerprint]; ok {
 					alerts[at].Status.Count++

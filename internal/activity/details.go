@@ -1,0 +1,164 @@
+package activity
+
+import (
+	"maps"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/internal/auditevent"
+)
+
+const (
+	// maxShape is how many bytes of the shape of a detail are kept.
+	maxShape = 256
+	// constant: a detail tells something only if it had hardly ever a new shape: in at most
+	// this share of the hours in which the rule fired.
+	constant = 0.1
+	// maxUnfamiliar is how many details are told at most.
+	maxUnfamiliar = 8
+)
+
+// unique are attributes that are different each time, or say what is known otherwise.
+var unique = []string{
+	"output", "uuid", "auditID", "requestURI", "falco.tags", "level", "verb", "resource", "apiGroup",
+	"k8s.pod.name", "k8s.pod.id", "k8s.pod.uid", "k8s.pod.sandbox_id", "container.id", "container.name", "k8s.node.name", "evt.hostname",
+}
+
+// detail of an alert, reduced to its shape.
+type detail struct{ name, value, shape string }
+
+func (d detail) key() string { return bounded(d.name + "\x00" + d.shape) }
+
+// details of an alert, sorted by name.
+func details(spec v1alpha1.AlertSpec) []detail {
+	found := []detail{{"title", spec.Title, shape(nameless(spec))}}
+	for _, name := range slices.Sorted(maps.Keys(spec.Attributes)) {
+		value := spec.Attributes[name]
+		switch {
+		case slices.Contains(unique, name):
+		case name == "userAgent":
+			found = append(found, detail{name, value, product(value)})
+		case name == "name": // of one of the pods of a workload, as good as of another
+			found = append(found, detail{name, value, shape(guess(value))})
+		default:
+			found = append(found, detail{name, value, shape(value)})
+		}
+	}
+	return found
+}
+
+// nameless is the title without the names that attributes have as well.
+func nameless(spec v1alpha1.AlertSpec) string {
+	title := spec.Title
+	for _, attribute := range []string{"name", "namespace", "k8s.pod.name", "k8s.ns.name"} {
+		if name := spec.Attributes[attribute]; name != "" {
+			title = strings.ReplaceAll(title, name, "*")
+		}
+	}
+	return title
+}
+
+func ownerOf(who, what string) string { return bounded(who + "\x00" + what) }
+
+var (
+	addressed = regexp.MustCompile(`[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?::[0-9]+)?`)
+	numbered  = regexp.MustCompile(`[A-Za-z0-9]*[0-9][A-Za-z0-9]*`)
+	digits    = regexp.MustCompile(`[0-9]+`)
+)
+
+// shape of a text: what numbers, generated names, private addresses and ephemeral ports
+// make different each time is left out of it.
+func shape(text string) string {
+	var parts []string
+	at := 0
+	for _, span := range addressed.FindAllStringIndex(text, -1) {
+		parts = append(parts, unnumbered(text[at:span[0]]), addressShape(text[span[0]:span[1]]))
+		at = span[1]
+	}
+	return auditevent.Bounded(strings.Join(append(parts, unnumbered(text[at:])), ""), maxShape)
+}
+
+func unnumbered(text string) string {
+	return numbered.ReplaceAllStringFunc(text, func(word string) string {
+		if runs := digits.FindAllString(word, -1); len(runs) > 1 || len(runs[0]) > 2 {
+			return "*"
+		}
+		return digits.ReplaceAllString(word, "#")
+	})
+}
+
+// ephemeral is the first port that clients are given (RFC 6335 has 49152; Linux begins earlier).
+const ephemeral = 32768
+
+func addressShape(text string) string {
+	host, port, _ := strings.Cut(text, ":")
+	if address, err := netip.ParseAddr(host); err != nil || !beyond(address) {
+		host = "private"
+	}
+	if n, err := strconv.Atoi(port); err != nil || n >= ephemeral {
+		return host
+	}
+	return host + ":" + port
+}
+
+// Unfamiliar is a detail of an alert that is not as ever.
+type Unfamiliar struct{ Name, Value string }
+
+// Unfamiliar tells which details of an alert are not as they were until a day ago, when
+// the rule fired about the same: of those that hardly ever had a new shape. By Good and
+// Turing's estimate (Good, Biometrika 40, 1953) the chance of a shape that was never seen
+// is the share of those that were seen once.
+func (m *Memory) Unfamiliar(namespace string, f Firing, title string, attributes map[string]string, before time.Time) []Unfamiliar {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t, ok := m.tenants[namespace]
+	if !ok {
+		return nil
+	}
+	who, what := f.known(t, before)
+	fired := t.firings.about(who, what, before).Hours
+	owner := t.details.owners[ownerOf(who, what)]
+	if fired == 0 || owner == nil {
+		return nil
+	}
+	usual := shapesOf(owner, before)
+	var found []Unfamiliar
+	for _, d := range details(v1alpha1.AlertSpec{Title: title, Attributes: attributes}) {
+		known := usual[d.name]
+		if known == nil || known.has[d.shape] || float64(known.once) > constant*float64(fired) || len(found) == maxUnfamiliar {
+			continue
+		}
+		found = append(found, Unfamiliar{Name: d.name, Value: auditevent.Bounded(d.value, maxShape)})
+	}
+	return found
+}
+
+// shapes of one detail: those that it has, and how many were seen in one hour only.
+type shapes struct {
+	has  map[string]bool
+	once int
+}
+
+// shapesOf the details of a habit as they were known until a day before a moment, by name.
+func shapesOf(owner *owner, before time.Time) map[string]*shapes {
+	found := map[string]*shapes{}
+	for h := range owner.habits() {
+		if !h.seenBefore(before.Add(-settling)) {
+			continue
+		}
+		name, shape, _ := strings.Cut(h.what, "\x00")
+		if found[name] == nil {
+			found[name] = &shapes{has: map[string]bool{}}
+		}
+		found[name].has[shape] = true
+		if _, hours := h.before(before); hours == 1 {
+			found[name].once++
+		}
+	}
+	return found
+}

@@ -1,0 +1,187 @@
+package activity
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/tocsin-dev/tocsin/internal/auditevent"
+)
+
+// settling is how long before a moment something must have been seen to be known then:
+// what an intruder did in the hours before an alert makes nothing usual.
+const settling = 24 * time.Hour
+
+// What an actor's requests come with.
+const (
+	facetPod     = "pod"     // the workload whose pod the token is bound to; empty for none
+	facetAddress = "address" // that connected
+	facetNetwork = "network" // that the address is of
+	facetSide    = "side"    // of the networks around the cluster that the address is on
+	facetClient  = "client"  // product that the user agent names
+)
+
+const (
+	sideInside  = "inside"
+	sideOutside = "outside"
+)
+
+func facet(kind, value string) string { return bounded(kind + "\x00" + value) }
+
+// sawOrigin remembers what a request came with. What the cluster does itself comes from
+// everywhere.
+func (t *tenant) sawOrigin(e auditevent.Event, at time.Time) {
+	if e.ByControlPlane() {
+		return
+	}
+	seen := func(kind, value string) { t.origins.seen(bounded(e.Actor()), facet(kind, value), at) }
+	seen(facetClient, product(e.UserAgent))
+	if account := e.User.ServiceAccount(); account != "" {
+		workload := ""
+		if e.User.Pod != "" {
+			workload, _ = t.workload(Subject{Pod: namespaceOf(account) + "/" + e.User.Pod})
+			workload = shape(workload) // each run of a pipeline has a pod of another name
+		}
+		seen(facetPod, workload)
+	}
+	if address, err := netip.ParseAddr(e.Address); err == nil {
+		seen(facetAddress, address.Unmap().String())
+		seen(facetNetwork, network(address))
+		seen(facetSide, side(address))
+	}
+}
+
+// product is what a user agent names first, without its version.
+func product(userAgent string) string {
+	name, _, _ := strings.Cut(userAgent, "/")
+	name, _, _ = strings.Cut(name, " ")
+	return name
+}
+
+// network that an address is of, about as large as what one site or provider has.
+func network(address netip.Addr) string {
+	address = address.Unmap()
+	bits := 16
+	if address.Is6() {
+		bits = 32
+	}
+	prefix, err := address.Prefix(bits)
+	if err != nil { // a zone
+		return address.String()
+	}
+	return prefix.String()
+}
+
+func side(address netip.Addr) string {
+	if beyond(address) {
+		return sideOutside
+	}
+	return sideInside
+}
+
+// beyond says whether an address is beyond the cluster and the networks around it.
+func beyond(address netip.Addr) bool {
+	address = address.Unmap()
+	return address.IsGlobalUnicast() && !address.IsPrivate()
+}
+
+// Origin tells how what an actor's requests come with since a moment compares with what they
+// came with until a day before it. Nothing is new of an actor that was not known then.
+type Origin struct {
+	// Known is for how long before the moment the actor was.
+	Known time.Duration
+	// NewAddress, NewNetwork and NewClient are the first that it never used; empty for none.
+	NewAddress, NewNetwork, NewClient string
+	// Networks and Clients count those that it used.
+	Networks, Clients int
+	// LeftPod: its tokens were always bound to pods, and one that is not is used.
+	// OtherWorkload is the first to whose pods a token is bound that none was before.
+	LeftPod       bool
+	OtherWorkload string
+	// LeftInside: it connects from outside, and never did.
+	LeftInside bool
+	// Outside: it connects from outside. Seen: it made requests since the moment.
+	Outside, Seen bool
+	// Crowded: so much was seen of it that what it rarely came with may be forgotten.
+	Crowded bool
+}
+
+// AsEver: the actor was known, and all that the API server vouches for was so as well, the
+// networks and not the addresses.
+func (o Origin) AsEver() bool {
+	return o.Seen && o.Known > 0 && !o.Crowded && o.NewNetwork == "" && !o.LeftPod && o.OtherWorkload == "" && !o.LeftInside
+}
+
+// Origin compares what an actor (a username) comes with.
+func (m *Memory) Origin(namespace, actor string, since time.Time) Origin {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var o Origin
+	t, ok := m.tenants[namespace]
+	if !ok {
+		return o
+	}
+	owner := t.origins.owners[bounded(actor)]
+	if owner == nil {
+		return o
+	}
+	settled := since.Add(-settling)
+	if owner.first != 0 && owner.first < settled.UnixMicro() {
+		o.Known = since.Sub(moment(owner.first))
+	}
+	_, o.Crowded = t.origins.age(bounded(actor), since)
+	o.compare(owner, settled, since)
+	return o
+}
+
+// compare goes through all that an actor came with; an owner has a bounded number of habits.
+func (o *Origin) compare(owner *owner, settled, since time.Time) {
+	var boundBefore, unboundBefore, unboundNow, outsideBefore bool
+	for h := range owner.habits() {
+		kind, value, _ := strings.Cut(h.what, "\x00")
+		before, now := h.seenBefore(settled), h.last >= since.UnixMicro()
+		o.Seen = o.Seen || now
+		switch kind {
+		case facetPod:
+			boundBefore = boundBefore || before && value != ""
+			unboundBefore = unboundBefore || before && value == ""
+			unboundNow = unboundNow || now && value == ""
+			if now && !before && value != "" {
+				o.OtherWorkload = value
+			}
+		case facetAddress:
+			newer(&o.NewAddress, value, before, now)
+		case facetNetwork:
+			o.Networks += one(before)
+			newer(&o.NewNetwork, value, before, now)
+		case facetClient:
+			o.Clients += one(before)
+			newer(&o.NewClient, value, before, now)
+		case facetSide:
+			outsideBefore = outsideBefore || before && value == sideOutside
+			o.Outside = o.Outside || now && value == sideOutside
+		}
+	}
+	known := o.Known > 0
+	o.LeftPod = known && boundBefore && !unboundBefore && unboundNow
+	o.LeftInside = known && o.Outside && !outsideBefore
+	if !known || !boundBefore {
+		o.OtherWorkload = ""
+	}
+	if !known {
+		o.NewAddress, o.NewNetwork, o.NewClient = "", "", ""
+	}
+}
+
+func newer(found *string, value string, before, now bool) {
+	if now && !before && (*found == "" || value < *found) {
+		*found = value
+	}
+}
+
+func one(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
