@@ -24,7 +24,7 @@ type cluster struct {
 	clock     clock.PassiveClock
 	account   account
 	granted   *recent[grants]
-	scopes    *recent[clusterScoped]
+	served    *recent[served]
 }
 
 // account is the ServiceAccount that the connector acts as.

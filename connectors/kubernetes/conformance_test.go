@@ -15,6 +15,7 @@ import (
 )
 
 func TestConformance(t *testing.T) {
+	withExtras(t)
 	w := newWorld(t, allRoles...)
 	conformance.Run(t, conformance.Subject{
 		Connector: w.connector(t, kubernetes.Options{}),
@@ -29,8 +30,16 @@ func TestConformance(t *testing.T) {
 func (w *world) questions(t *testing.T) []conformance.Question {
 	w.create(t, w.pod("asked", map[string]string{"app": "asked"}))
 	binding := w.bind(t, "asked-"+w.namespace, "view", w.namespace, "asked")
+	w.create(t, w.owned("reported", func(*corev1.PodSpec) {}))
+	w.object(t, trivyReport, "")
+	w.object(t, `{apiVersion: wgpolicyk8s.io/v1alpha2, kind: PolicyReport, metadata: {namespace: NAMESPACE, name: a}, results: [
+		{policy: a, result: fail, resources: [{kind: Pod, namespace: NAMESPACE, name: reported}]}]}`, "")
+	nothing := args("pod", w.namespace+"/gone")
 	return []conformance.Question{
-		{Name: "describe-workload", Arguments: args("pod", w.namespace+"/asked"), Nothing: args("pod", w.namespace+"/gone")},
+		{Name: "vulnerabilities", Arguments: args("pod", w.namespace+"/reported"), Nothing: args("pod", w.namespace+"/asked")},
+		{Name: "policy-reports", Arguments: args("pod", w.namespace+"/reported"), Nothing: args("pod", w.namespace+"/asked")},
+		{Name: "network-rules", Arguments: args("pod", w.namespace+"/asked"), Nothing: nothing},
+		{Name: "describe-workload", Arguments: args("pod", w.namespace+"/asked"), Nothing: nothing},
 		{Name: "describe-workload", Arguments: args("serviceAccount", w.namespace+"/web"), Nothing: args("serviceAccount", w.namespace+"/idle")},
 		{Name: "permissions", Arguments: args("serviceAccount", w.namespace+"/asked")},
 		{Name: "permissions", Arguments: args("user", "alice", "groups", []any{"devs"})},

@@ -89,7 +89,7 @@ func New(cfg *rest.Config, namespace, serviceAccount string, options Options) (*
 	}
 	// One limiter for all: from QPS and Burst, each client of each kind would make one of its own.
 	impersonating.RateLimiter = flowcontrol.NewTokenBucketRateLimiter(float32(limit.PerSecond), int(limit.Burst))
-	api, served, err := clients(impersonating)
+	api, asked, err := clients(impersonating)
 	if err != nil {
 		return nil, fmt.Errorf("connecting as ServiceAccount %s/%s: %w", namespace, serviceAccount, err)
 	}
@@ -98,9 +98,9 @@ func New(cfg *rest.Config, namespace, serviceAccount string, options Options) (*
 	}
 	c := &Connector{
 		cluster: &cluster{
-			Client: api, discovery: served, clock: options.Clock,
+			Client: api, discovery: asked, clock: options.Clock,
 			account: account{namespace: namespace, name: serviceAccount},
-			granted: newRecent[grants](grantsFreshness), scopes: newRecent[clusterScoped](scopesFreshness),
+			granted: newRecent[grants](grantsFreshness), served: newRecent[served](servedFreshness),
 		},
 		questions: map[string]question{},
 		actions:   map[string]action{},

@@ -1,6 +1,8 @@
 package kubernetes
 
 import (
+	"slices"
+
 	appsv1 "k8s.io/api/apps/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -35,6 +37,13 @@ func builtIn() *meta.DefaultRESTMapper {
 		for _, kind := range m.kinds {
 			mapper.Add(m.version.WithKind(kind), m.scope)
 		}
+	}
+	for _, kind := range slices.Concat(vulnerabilityReports, policyReportKinds, ciliumPolicies, calicoPolicies, calicoAPI) {
+		scope := meta.RESTScopeNamespace
+		if slices.Contains(clusterScopedKinds, kind.Kind) {
+			scope = meta.RESTScopeRoot
+		}
+		mapper.Add(kind, scope)
 	}
 	return mapper
 }

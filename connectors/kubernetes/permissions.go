@@ -56,14 +56,14 @@ func (permissions) ask(ctx context.Context, c *cluster, arguments map[string]any
 	if err != nil {
 		return nil, err
 	}
-	scopes, err := c.scopes.get(ctx, c.clock, func() (clusterScoped, error) { return c.readScopes(ctx) })
+	served, err := c.serves(ctx)
 	if err != nil {
 		return nil, err
 	}
 	s := survey{cluster: c, gaps: slices.Clone(granted.gaps)}
 	rights := granted.objects.Evaluate(subject)
 	inventory := s.inventory(ctx, rights)
-	inventory.Namespaces, inventory.Namespaced = granted.namespaces, scopes.namespaced
+	inventory.Namespaces, inventory.Namespaced = granted.namespaces, served.namespaced
 	reach := granted.objects.Reach(rights, inventory)
 	if s.err != nil {
 		return nil, s.err

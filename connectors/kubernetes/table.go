@@ -7,6 +7,9 @@ func questions() []question {
 		permissions{},
 		describeBinding{},
 		describeObject{},
+		vulnerabilities{},
+		policyReports{},
+		networkRules{},
 	}
 }
 

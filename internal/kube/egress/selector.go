@@ -115,7 +115,9 @@ func (s *selector) compare(label string) bool {
 		s.need("in")
 		return !slices.Contains(s.values(), value) || !has
 	default:
-		s.err = fmt.Errorf("unknown operator %q", operator)
+		if s.err == nil {
+			s.err = fmt.Errorf("unknown operator %q", operator)
+		}
 		return false
 	}
 }
@@ -167,7 +169,11 @@ func (s *selector) next(what string) string {
 }
 
 func (s *selector) expected(what string) {
-	if s.err == nil {
+	switch {
+	case s.err != nil:
+	case len(s.tokens) == 0:
+		s.err = fmt.Errorf("expected %s at the end", what)
+	default:
 		s.err = fmt.Errorf("expected %s before %q", what, strings.Join(s.tokens, " "))
 	}
 }
