@@ -293,6 +293,47 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
+// holed has a report about the pod's image, with critical vulnerabilities that have a fix.
+func holed(e evidence, critical float64) evidence {
+	worst := []any{}
+	if critical > 0 {
+		worst = append(worst, fields{"id": "CVE-2026-1", "severity": "CRITICAL", "resource": "log4j", "installedVersion": "2.14",
+			"fixedVersion": "2.17", "score": 9.8, "container": "web"})
+	}
+	e.answers = maps.Clone(e.answers)
+	e.answers["vulnerabilities"] = fields{"found": true, "pod": "shop/web-0", "reports": 1.0, "critical": critical, "high": 0.0, "medium": 0.0, "low": 0.0,
+		"unknown": 0.0, "fixableCritical": critical, "fixableHigh": 0.0, "ageSeconds": 7200.0, "images": []any{}, "worst": worst, "gaps": []any{}}
+	return e
+}
+
+// TestVulnerabilities: a hole to come in by raises a little where a program was seen, and
+// a report without any, which the suspect could have written, lowers nothing.
+func TestVulnerabilities(t *testing.T) {
+	universal, err := playbook.Universal("cluster", shipped(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	score := func(e evidence) int32 {
+		c, _ := investigate(t, []*playbook.Playbook{universal}, e)
+		return c.Score
+	}
+	tests := map[string]struct {
+		without, with evidence
+		want          int32
+	}{
+		"a shell":             {shell(), holed(shell(), 3), 20},
+		"no hole":             {shell(), holed(shell(), 0), 0},
+		"no program was seen": {secretsListed(0.1), holed(secretsListed(0.1), 3), 0},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := score(tt.with) - score(tt.without); got != tt.want {
+				t.Errorf("it weighs %+d centibans, want %+d", got, tt.want)
+			}
+		})
+	}
+}
+
 func renamed(e evidence, name string) evidence {
 	e.alert.Name = name
 	return e
@@ -305,7 +346,7 @@ func TestUniversal(t *testing.T) {
 		offered catalog
 		want    map[string]int
 	}{
-		"another name": {catalog{"prod": all["cluster"], "memory": all["memory"]}, map[string]int{"prod": 4, "memory": 7}},
+		"another name": {catalog{"prod": all["cluster"], "memory": all["memory"]}, map[string]int{"prod": 7, "memory": 7}},
 		"no cluster":   {catalog{"memory": all["memory"]}, map[string]int{"memory": 7}},
 	}
 	alert := hostPod().alert
