@@ -12,6 +12,9 @@ import (
 const (
 	opRuleHistory     = "rule-history"
 	opPermissions     = "permissions"
+	opVulnerabilities = "vulnerabilities"
+	opPolicyReports   = "policy-reports"
+	opNetworkRules    = "network-rules"
 	criticalityResult = "criticality"
 )
 

@@ -94,6 +94,7 @@ func (i *Investigator) investigate(ctx context.Context, file *caseFile) (outcome
 	conclusion, unanswered := q.weigh()
 	status := analyst.Assemble(analyst.Dossier{
 		Alerts: file.alerts, Questions: q.states(), Conclusion: conclusion, Unanswered: unanswered,
+		Known: analyst.Known(q.answers(opVulnerabilities), q.answers(opPolicyReports), q.answers(opNetworkRules)),
 		Reach: analyst.Reach(q.answers(opPermissions)), Criticality: q.criticality(),
 		Analyst: engineName, Grade: file.investigation.Spec.Grade,
 	})

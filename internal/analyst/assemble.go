@@ -16,6 +16,8 @@ type Dossier struct {
 	// Questions that were asked, and how they ended.
 	Questions  []v1alpha1.QuestionStatus
 	Conclusion Conclusion
+	// Known is what other tools know of the pods in the case, in words.
+	Known []string
 	// Unanswered names what is not known, in words.
 	Unanswered []string
 	// Reach of the identities in the case; nil if it is not known.

@@ -13,13 +13,14 @@ import (
 const maxLines = 24
 
 // narrative tells the case in plain sentences, a line each: what happened, why this
-// verdict, what speaks against it, what is not known, what to do. Words that an attacker
+// verdict, what speaks against it, what is known besides, what is not, what to do. Words that an attacker
 // may have written are quoted.
 func narrative(d Dossier, s v1alpha1.InvestigationStatus, priority string) string {
 	var b strings.Builder
 	section(&b, "What happened", happened(s.Timeline))
 	section(&b, "Why "+string(s.Verdict), why(d, s, priority))
 	section(&b, "What speaks against it", against(s))
+	section(&b, "Known of the pods", d.Known)
 	section(&b, "Not known", notKnown(d.Unanswered))
 	section(&b, "What to do", toDo(d, s))
 	return shorten.Characters(strings.TrimSuffix(b.String(), "\n"), maxNarrative)
