@@ -3,7 +3,9 @@ package kubernetes_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,6 +20,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/rest"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/yaml"
@@ -35,6 +39,7 @@ func withExtras(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	listed(t, len(installed))
 	t.Cleanup(func() {
 		if err := envtest.UninstallCRDs(config, options); err != nil {
 			t.Error(err)
@@ -43,6 +48,27 @@ func withExtras(t *testing.T) {
 			gone(t, crd.Name)
 		}
 	})
+}
+
+// listed waits until discovery lists as many kinds of other projects.
+func listed(t *testing.T, kinds int) {
+	t.Helper()
+	asked := discovery.NewDiscoveryClientForConfigOrDie(shared.Get(t).Config)
+	err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, 30*time.Second, true, func(context.Context) (bool, error) {
+		_, lists, err := asked.ServerGroupsAndResources()
+		found := 0
+		for _, list := range lists {
+			for _, group := range []string{"aquasecurity.github.io", "wgpolicyk8s.io", "openreports.io", "cilium.io", "crd.projectcalico.org"} {
+				if strings.HasPrefix(list.GroupVersion, group+"/") {
+					found += len(list.APIResources)
+				}
+			}
+		}
+		return found >= kinds, err
+	})
+	if err != nil {
+		t.Fatalf("the CRDs are not served: %v", err)
+	}
 }
 
 func gone(t *testing.T, crd string) {
@@ -282,5 +308,53 @@ func TestReportsThatMayNotBeRead(t *testing.T) {
 	gaps := answer["gaps"].([]any)
 	if answer["outside"] != "Unknown" || len(gaps) != 2 || !strings.Contains(gaps[0].(string), `"ciliumclusterwidenetworkpolicies"`) || !strings.Contains(gaps[1].(string), `"globalnetworkpolicies"`) {
 		t.Errorf("network-rules: %v, want Unknown for lack of what is cluster-wide", answer)
+	}
+}
+
+// discoveries counts how often it is asked what is served.
+type discoveries struct {
+	http.RoundTripper
+	count atomic.Int32
+}
+
+func (d *discoveries) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Path == "/apis" {
+		d.count.Add(1)
+	}
+	return d.RoundTripper.RoundTrip(r)
+}
+
+// What is served is asked once a minute and not with each question, so that a new kind
+// is noticed by then.
+func TestWhatIsServedIsAskedOnceAMinute(t *testing.T) {
+	w := newWorld(t, allRoles...)
+	w.create(t, w.owned("web-0", func(*corev1.PodSpec) {}))
+	seen, now := &discoveries{}, clocktesting.NewFakePassiveClock(time.Now())
+	cfg := rest.CopyConfig(w.operator)
+	cfg.Wrap(func(inner http.RoundTripper) http.RoundTripper { seen.RoundTripper = inner; return seen })
+	c, err := kubernetes.New(cfg, w.namespace, "connector", kubernetes.Options{Clock: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := func() bool {
+		t.Helper()
+		answer, err := c.Ask(t.Context(), "vulnerabilities", args("pod", w.namespace+"/web-0"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer != nil
+	}
+	for range 3 {
+		if ask(t, c, "network-rules", "pod", w.namespace+"/web-0"); found() {
+			t.Error("there are reports without their kind")
+		}
+	}
+	withExtras(t)
+	w.object(t, trivyReport, "")
+	if found() || seen.count.Load() != 1 {
+		t.Errorf("within a minute it was asked %d times what is served, want once", seen.count.Load())
+	}
+	if now.SetTime(now.Now().Add(2 * time.Minute)); !found() || seen.count.Load() != 2 {
+		t.Errorf("later it was asked %d times, want twice, and the report found", seen.count.Load())
 	}
 }

@@ -86,11 +86,18 @@ type ruling struct {
 }
 
 func (r *ruling) gather(ctx context.Context, p *corev1.Pod) error {
-	namespace, err := r.metadata(ctx, object{Kind: "Namespace", Name: p.Namespace}.target())
-	if err != nil {
-		return err
+	r.pod = egress.Pod{Namespace: p.Namespace, ServiceAccount: p.Spec.ServiceAccountName, Labels: p.Labels}
+	calico := calicoPolicies
+	if !r.has(calico) {
+		calico = calicoAPI
 	}
-	r.pod = egress.Pod{Namespace: p.Namespace, ServiceAccount: p.Spec.ServiceAccountName, Labels: p.Labels, NamespaceLabels: namespace.Labels}
+	if r.has(ciliumPolicies) || r.has(calico) {
+		namespace, err := r.metadata(ctx, object{Kind: "Namespace", Name: p.Namespace}.target())
+		if err != nil {
+			return err
+		}
+		r.pod.NamespaceLabels = namespace.Labels
+	}
 	list := &networkingv1.NetworkPolicyList{}
 	if err := r.List(ctx, list, client.InNamespace(p.Namespace)); err != nil {
 		return r.explain(err, "listing NetworkPolicies of "+p.Namespace)
@@ -100,10 +107,6 @@ func (r *ruling) gather(ctx context.Context, p *corev1.Pod) error {
 		r.keep("NetworkPolicy", &item, policy, selected, err)
 	}
 	r.read(ctx, ciliumPolicies, p.Namespace, r.each(egress.Cilium))
-	calico := calicoPolicies
-	if !r.has(calico) {
-		calico = calicoAPI
-	}
 	r.read(ctx, calico, p.Namespace, r.each(egress.Calico))
 	return r.err
 }
