@@ -120,9 +120,11 @@ func (o *extras) failed(err error, kind schema.GroupVersionKind) {
 	}
 }
 
+// gap is kept once, and only the first few are.
 func (o *extras) gap(format string, args ...any) {
 	const most = 16
-	if len(o.gaps) < most {
-		o.gaps = append(o.gaps, shorten.Characters(fmt.Sprintf(format, args...), 512))
+	text := shorten.Characters(fmt.Sprintf(format, args...), 512)
+	if len(o.gaps) < most && !slices.Contains(o.gaps, text) {
+		o.gaps = append(o.gaps, text)
 	}
 }

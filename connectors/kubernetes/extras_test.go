@@ -358,3 +358,24 @@ func TestWhatIsServedIsAskedOnceAMinute(t *testing.T) {
 		t.Errorf("later it was asked %d times, want twice, and the report found", seen.count.Load())
 	}
 }
+
+// What cannot be read may allow or deny anything.
+func TestAServerThatDoesNotAnswerLeavesItOpen(t *testing.T) {
+	w := newWorld(t, allRoles...)
+	w.create(t, w.pod("web", nil))
+	w.object(t, `{apiVersion: apiregistration.k8s.io/v1, kind: APIService, metadata: {name: v3.projectcalico.org},
+		spec: {group: projectcalico.org, version: v3, groupPriorityMinimum: 1500, versionPriority: 20, service: {namespace: NAMESPACE, name: gone}}}`, "")
+	asked := discovery.NewDiscoveryClientForConfigOrDie(shared.Get(t).Config)
+	err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, 30*time.Second, true, func(context.Context) (bool, error) {
+		_, _, err := asked.ServerGroupsAndResources()
+		return discovery.IsGroupDiscoveryFailedError(err), nil
+	})
+	if err != nil {
+		t.Fatalf("discovery says nothing of the server that is gone: %v", err)
+	}
+	answer := ask(t, w.connector(t, kubernetes.Options{}), "network-rules", "pod", w.namespace+"/web")
+	want := map[string]any{"outside": "Unknown", "gaps": []any{"what serves projectcalico.org/v3 does not answer"}}
+	if diff := cmp.Diff(want, only(answer, "outside", "gaps")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
