@@ -29,7 +29,9 @@ var habits = []operation.Operation{
 		Arguments: `{
 			"type": "object", "additionalProperties": false, "required": ["source", "rule", "before"],
 			"properties": {` + firingFields + `}}`,
-		Result: object(familiar),
+		Result: object(with(familiar, map[string]string{
+			"anywhere": `{"type": "boolean", "description": "the rule keeps firing about the actor, in whichever namespace"}`,
+		})),
 	},
 	{
 		Name: "unfamiliar", Mode: v1alpha1.OperationRead,
@@ -66,7 +68,8 @@ var habits = []operation.Operation{
 			"otherWorkload": `{"type": "string", "description": "whose pod a token is bound to as never before; empty for none"}`,
 			"leftInside":    `{"type": "boolean", "description": "it comes from beyond private networks as never before"}`,
 			"outside":       `{"type": "boolean", "description": "it comes from beyond private networks"}`,
-			"asEver":        `{"type": "boolean", "description": "nothing of it is new but, perhaps, the address within a network that it used and the client"}`,
+			"asEver":        `{"type": "boolean", "description": "nothing of it is new but, perhaps, the address within a network that it used"}`,
+			"strange":       `{"type": "boolean", "description": "it comes so differently that nothing usual explains what it does"}`,
 			"crowded":       `{"type": "boolean", "description": "so much was seen that what it rarely came with may be forgotten"}`,
 		}),
 		Untrusted: []string{"newClient", "clients", "otherWorkload"},
@@ -109,7 +112,9 @@ func recurrence(_ context.Context, m *Memory, arguments map[string]any) (map[str
 	if !ok {
 		return nil, nil
 	}
-	return familiarity(found), nil
+	answer := familiarity(found)
+	answer["anywhere"] = m.activity.Anywhere(m.namespace, firing(arguments), before).Usual()
+	return answer, nil
 }
 
 func unfamiliar(_ context.Context, m *Memory, arguments map[string]any) (map[string]any, error) {
@@ -139,7 +144,7 @@ func origin(_ context.Context, m *Memory, arguments map[string]any) (map[string]
 		"knownHours": o.Known.Hours(), "newAddress": o.NewAddress, "newNetwork": o.NewNetwork, "newClient": o.NewClient,
 		"networks": int64(o.Networks), "clients": int64(o.Clients),
 		"leftPod": o.LeftPod, "otherWorkload": o.OtherWorkload, "leftInside": o.LeftInside, "outside": o.Outside,
-		"asEver": o.AsEver(), "crowded": o.Crowded,
+		"asEver": o.AsEver(), "strange": o.Strange(), "crowded": o.Crowded,
 	}, nil
 }
 

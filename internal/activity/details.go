@@ -25,7 +25,7 @@ const (
 
 // unique are attributes that are different each time, or say what is known otherwise.
 var unique = []string{
-	"output", "uuid", "auditID", "requestURI", "falco.tags", "level", "verb", "resource", "apiGroup",
+	"output", "uuid", "auditID", "requestURI", "falco.tags", "level", "userAgent", "verb", "resource", "apiGroup",
 	"k8s.pod.name", "k8s.pod.id", "k8s.pod.uid", "k8s.pod.sandbox_id", "container.id", "container.name", "k8s.node.name", "evt.hostname",
 }
 
@@ -41,8 +41,6 @@ func details(spec v1alpha1.AlertSpec) []detail {
 		value := spec.Attributes[name]
 		switch {
 		case slices.Contains(unique, name):
-		case name == "userAgent":
-			found = append(found, detail{name, value, product(value)})
 		case name == "name": // of one of the pods of a workload, as good as of another
 			found = append(found, detail{name, value, shape(guess(value))})
 		default:

@@ -115,7 +115,13 @@ func (m *Memory) RecordFiring(namespace string, spec v1alpha1.AlertSpec) {
 			t.details.seen(ownerOf(who, what), d.key(), spec.FirstSeen.Time)
 		}
 	}
+	if f.Actor != "" {
+		t.firings.seen(bounded(f.Actor), f.anywhere(), spec.FirstSeen.Time)
+	}
 }
+
+// anywhere is what an actor does, in whichever namespace.
+func (f Firing) anywhere() string { return bounded(f.Source + "\x00" + f.Rule + "\x00*") }
 
 // Recurrence tells how often a rule had fired about the same before a moment. It is not
 // known of an alert about no workload and nobody.
@@ -132,4 +138,15 @@ func (m *Memory) Recurrence(namespace string, f Firing, before time.Time) (Famil
 		found.BaselineAge = min(found.BaselineAge, max(before.Sub(connected), 0))
 	}
 	return found, who != ""
+}
+
+// Anywhere tells how often a rule had fired about what an actor does in any namespace.
+func (m *Memory) Anywhere(namespace string, f Firing, before time.Time) Familiarity {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t, ok := m.tenants[namespace]
+	if !ok || f.Actor == "" {
+		return Familiarity{}
+	}
+	return t.firings.about(bounded(f.Actor), f.anywhere(), before)
 }

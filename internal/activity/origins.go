@@ -92,8 +92,8 @@ type Origin struct {
 	Known time.Duration
 	// NewAddress, NewNetwork and NewClient are the first that it never used; empty for none.
 	NewAddress, NewNetwork, NewClient string
-	// Networks and Clients count those that it used.
-	Networks, Clients int
+	// Networks, Clients and Workloads (whose pods its tokens were bound to) count those that it used.
+	Networks, Clients, Workloads int
 	// LeftPod: its tokens were always bound to pods, and one that is not is used.
 	// OtherWorkload is the first to whose pods a token is bound that none was before.
 	LeftPod       bool
@@ -106,11 +106,22 @@ type Origin struct {
 	Crowded bool
 }
 
-// AsEver: the actor was known, and all that the API server vouches for was so as well, the
-// networks and not the addresses.
+// fewWorkloads have the accounts that programs use; those of pipelines have many.
+const fewWorkloads = 2
+
+// AsEver: the actor was known, and all that its requests come with, the networks and not the
+// addresses. The client, which is its own word, can only be in the way of that.
 func (o Origin) AsEver() bool {
-	return o.Seen && o.Known > 0 && !o.Crowded && o.NewNetwork == "" && !o.LeftPod && o.OtherWorkload == "" && !o.LeftInside
+	return o.Seen && o.Known > 0 && !o.Crowded && o.NewNetwork == "" && o.NewClient == "" && !o.LeftPod && o.OtherWorkload == "" && !o.LeftInside
 }
+
+// Strange: it comes so differently that nothing which is usual of the actor explains what it does.
+func (o Origin) Strange() bool {
+	return o.LeftPod || o.LeftInside || o.NewClient != "" && (o.NewNetwork != "" || o.Workloads > 0 && o.Clients <= fewClients)
+}
+
+// fewClients have programs.
+const fewClients = 2
 
 // Origin compares what an actor (a username) comes with.
 func (m *Memory) Origin(namespace, actor string, since time.Time) Origin {
@@ -144,6 +155,7 @@ func (o *Origin) compare(owner *owner, settled, since time.Time) {
 		switch kind {
 		case facetPod:
 			boundBefore = boundBefore || before && value != ""
+			o.Workloads += one(before && value != "")
 			unboundBefore = unboundBefore || before && value == ""
 			unboundNow = unboundNow || now && value == ""
 			if now && !before && value != "" {
@@ -165,7 +177,7 @@ func (o *Origin) compare(owner *owner, settled, since time.Time) {
 	known := o.Known > 0
 	o.LeftPod = known && boundBefore && !unboundBefore && unboundNow
 	o.LeftInside = known && o.Outside && !outsideBefore
-	if !known || !boundBefore {
+	if !known || !boundBefore || o.Workloads > fewWorkloads {
 		o.OtherWorkload = ""
 	}
 	if !known {

@@ -96,17 +96,33 @@ func (w *witness) see(source string, batch decode.Batch) {
 	}
 }
 
-// remember lets the witness see what happened before.
-func (c *Court) remember(w *witness, s *scenario.Scenario, began time.Time) error {
+// past is one event of a series of the history.
+type past struct {
+	series int
+	at     time.Time
+}
+
+// pasts are the events of the history in the order in which they came.
+func pasts(s *scenario.Scenario, began time.Time) []past {
+	var all []past
 	for i, series := range s.History {
 		for at := began.Add(-series.For.Duration); at.Before(began.Add(-series.Every.Duration / 2)); at = at.Add(series.Every.Duration) {
-			source, batch, err := c.decode(series.Observation, fmt.Sprintf("past-%d-%d", i, at.UnixNano()), at)
-			if err != nil {
-				return fmt.Errorf("history[%d]: %w", i, err)
-			}
-			w.see(source, batch)
-			c.fired(w, source, at, &batch)
+			all = append(all, past{series: i, at: at})
 		}
+	}
+	slices.SortStableFunc(all, func(a, b past) int { return a.at.Compare(b.at) })
+	return all
+}
+
+// remember lets the witness see what happened before.
+func (c *Court) remember(w *witness, s *scenario.Scenario, began time.Time) error {
+	for _, p := range pasts(s, began) {
+		source, batch, err := c.decode(s.History[p.series].Observation, fmt.Sprintf("past-%d-%d", p.series, p.at.UnixNano()), p.at)
+		if err != nil {
+			return fmt.Errorf("history[%d]: %w", p.series, err)
+		}
+		w.see(source, batch)
+		c.fired(w, source, p.at, &batch)
 	}
 	return nil
 }
