@@ -11,7 +11,6 @@ import (
 
 const (
 	opRuleHistory     = "rule-history"
-	opPermissions     = "permissions"
 	opVulnerabilities = "vulnerabilities"
 	opPolicyReports   = "policy-reports"
 	opNetworkRules    = "network-rules"
@@ -126,21 +125,26 @@ func (q *inquest) answers(operation string) []map[string]any {
 	return answers
 }
 
-// criticality of the most critical target that any answer speaks of.
+// criticality of the most critical target that any answer speaks of. That it is low
+// lowers the severity, so that each answer must say so, by a field that is trusted.
 func (q *inquest) criticality() analyst.Criticality {
-	order := []analyst.Criticality{analyst.CriticalityCritical, analyst.CriticalityHigh, analyst.CriticalityLow}
-	best := len(order)
-	for _, r := range q.replies {
-		if text, ok := r.answer[criticalityResult].(string); ok {
-			if at := slices.Index(order, analyst.Criticality(text)); at >= 0 && at < best {
-				best = at
-			}
+	order := []analyst.Criticality{analyst.CriticalityLow, "", analyst.CriticalityHigh, analyst.CriticalityCritical}
+	most := -1
+	for _, a := range q.asked {
+		text, stated := q.replies[a.ask.Key()].answer[criticalityResult].(string)
+		if !stated {
+			continue
 		}
+		at := slices.Index(order, analyst.Criticality(text))
+		if at < 0 || at == 0 && !a.playbook.Trusts(a.ask.Question, criticalityResult) {
+			at = 1 // medium
+		}
+		most = max(most, at)
 	}
-	if best == len(order) {
+	if most < 0 {
 		return ""
 	}
-	return order[best]
+	return order[most]
 }
 
 // states of the questions, each once by its id; the worst end of several counts.

@@ -206,8 +206,8 @@ func conclude(books []*playbook.Playbook, alert *v1alpha1.Alert, known map[strin
 	conclusion := analyst.Weigh(facts)
 	status := analyst.Assemble(analyst.Dossier{
 		Alerts: []v1alpha1.Alert{*alert}, Questions: states, Conclusion: conclusion,
-		Known: analyst.Known([]map[string]any{known["vulnerabilities"]}, []map[string]any{known["policies"]}, []map[string]any{known["network"]}),
-		Reach: analyst.Reach([]map[string]any{known[playbook.QuestionPermissions]}), Analyst: "built-in",
+		Known:  analyst.Known([]map[string]any{known["vulnerabilities"]}, []map[string]any{known["policies"]}, []map[string]any{known["network"]}),
+		Stakes: analyst.Stakes{Reach: analyst.Reach([]map[string]any{known[playbook.QuestionPermissions]})}, Analyst: "built-in",
 	})
 	var proposals []playbook.Proposal
 	for p, context := range contexts {

@@ -20,10 +20,10 @@ type Dossier struct {
 	Known []string
 	// Unanswered names what is not known, in words.
 	Unanswered []string
-	// Reach of the identities in the case; nil if it is not known.
-	Reach *v1alpha1.BlastRadius
-	// Criticality of the most critical target.
-	Criticality Criticality
+	// Stakes of the case.
+	Stakes Stakes
+	// Merged names the cases whose alerts are counted here as well.
+	Merged []string
 	// Analyst that concluded.
 	Analyst string
 	// Grade of a human, which is the verdict if there is one.
@@ -36,11 +36,10 @@ func Assemble(d Dossier) v1alpha1.InvestigationStatus {
 	d.Alerts = oldestFirst(d.Alerts)
 	c := d.Conclusion
 	s := v1alpha1.InvestigationStatus{
-		Title: Title(d.Alerts), AlertCount: int32(len(d.Alerts)), Severity: Severity(d.Alerts),
-		Entities: entitiesOf(d.Alerts), Techniques: techniquesOf(d.Alerts),
+		Title: Title(d.Alerts), AlertCount: int32(len(d.Alerts)), Entities: entitiesOf(d.Alerts), Techniques: techniquesOf(d.Alerts),
 		Verdict: c.Verdict, AnalystVerdict: c.Verdict, ProbabilityPermille: &c.ProbabilityPermille, Score: &c.Score, Prior: &c.Prior, PriorReason: c.PriorReason,
 		Evidence: c.Evidence, Questions: boundQuestions(d.Questions), Timeline: Timeline(d.Alerts), AttackPath: AttackPath(d.Alerts, c.Evidence),
-		BlastRadius: d.Reach, Analyst: d.Analyst,
+		BlastRadius: d.Stakes.Reach, Analyst: d.Analyst,
 	}
 	for _, a := range d.Alerts[:min(len(d.Alerts), maxAlerts)] {
 		s.Alerts = append(s.Alerts, a.Name)
@@ -48,22 +47,15 @@ func Assemble(d Dossier) v1alpha1.InvestigationStatus {
 	if d.Grade != nil {
 		s.Verdict = d.Grade.Verdict
 	}
-	var why string
-	s.Priority, why = Priority(c.ProbabilityPermille, s.Severity, d.Criticality, d.Reach)
-	s.Narrative = narrative(d, s, why)
+	s.Severity, s.SeverityReason = reasoned(Severity(d.Alerts, s.Verdict, d.Stakes))
+	s.Intent, s.IntentReason = reasoned(Intent(d.Alerts, s.Verdict, d.Stakes.Reach))
+	s.Priority, s.PriorityReason = reasoned(Priority(c, d.Grade, s.Severity, d.Stakes))
+	s.Narrative = narrative(d, s)
 	return s
 }
 
-// Severity of a case is the highest of its alerts.
-func Severity(alerts []v1alpha1.Alert) v1alpha1.Severity {
-	highest := v1alpha1.SeverityInformational
-	for _, a := range alerts {
-		if a.Spec.Severity.Rank() > highest.Rank() {
-			highest = a.Spec.Severity
-		}
-	}
-	return highest
-}
+// reasoned bounds the reason of what was concluded.
+func reasoned[T any](what T, reason string) (T, string) { return what, Plain(reason, maxReason) }
 
 // Title says in one line what the case is about: a single alert in its own words,
 // several by what they amount to and who did it.
@@ -72,12 +64,7 @@ func Title(alerts []v1alpha1.Alert) string {
 		return "A case without alerts"
 	}
 	alerts = oldestFirst(alerts)
-	worst := alerts[0]
-	for _, a := range alerts {
-		if a.Spec.Severity.Rank() > worst.Spec.Severity.Rank() {
-			worst = a
-		}
-	}
+	worst := worstOf(alerts)
 	named := tacticsOf(alerts)
 	if len(alerts) == 1 || len(named) == 0 {
 		return cmp.Or(Plain(worst.Spec.Title, maxTitle), Plain(worst.Spec.Rule, maxTitle))

@@ -49,27 +49,11 @@ func TestAssemble(t *testing.T) {
 		{Question: "q", Text: "labelled\n“approved”", Alert: "a", Provenance: writable, Decibans: -9},
 	}})
 	s := Assemble(Dossier{
-		Alerts: theAttack(), Conclusion: c, Unanswered: []string{"workload: timed out"}, Analyst: "built-in", Criticality: CriticalityHigh,
-		Reach: &v1alpha1.BlastRadius{Secrets: 212, Namespaces: 14, Nodes: 3},
+		Alerts: theAttack(), Conclusion: c, Unanswered: []string{"workload: timed out"}, Analyst: "built-in",
+		Stakes:    Stakes{Criticality: CriticalityHigh, Reach: &v1alpha1.BlastRadius{Secrets: 212, Namespaces: 14, Nodes: 3}},
+		Questions: []v1alpha1.QuestionStatus{{ID: "universal/permissions", Use: "cluster/permissions", State: v1alpha1.QuestionAnswered}},
 	})
-	wantNarrative := `What happened
-  09:02:11 shell in container web (300 times until 09:03:40) T1059
-  09:02:19 shop/web listed Secrets T1552.007
-  09:02:31 shop/web created pod shop/tmp-1 T1610 T1611
-  09:02:40 shop/web bound itself to cluster-admin T1098.006
-Why TruePositive
-  Before any evidence: by severity (+0.0 dB).
-  E1: shop/web grants itself everything (+14.0 dB)
-  Together +14.0 dB: a probability of 96.2 % that this is an attack. Priority P1: severity Critical, target of criticality high, reaches 212 Secrets, 14 namespaces, 3 nodes, probability 96.2 %.
-What speaks against it
-  E2: “labelled 'approved'” (+0.0 dB), written by the suspect: counts for nothing
-Not known
-  workload: timed out
-What to do
-  Approve or deny the proposed actions (kubectl soc pending), then grade the case (kubectl soc grade).`
-	if diff := cmp.Diff(wantNarrative, s.Narrative); diff != "" {
-		t.Errorf("narrative (-want +got):\n%s", diff)
-	}
+	golden(t, "attack", s.Narrative)
 	type summary struct {
 		Title      string
 		Alerts     []string
@@ -174,42 +158,14 @@ func TestAttackPathKeepsTheWorst(t *testing.T) {
 	}
 }
 
-func TestPriority(t *testing.T) {
-	tests := map[string]struct {
-		permille    int32
-		severity    v1alpha1.Severity
-		criticality Criticality
-		reach       *v1alpha1.BlastRadius
-		want        v1alpha1.Priority
-	}{
-		"a certain attack":                 {999, v1alpha1.SeverityHigh, "", nil, v1alpha1.PriorityP1},
-		"a certain attack of little harm":  {999, v1alpha1.SeverityMedium, "", nil, v1alpha1.PriorityP2},
-		"the same on a critical target":    {999, v1alpha1.SeverityMedium, CriticalityCritical, nil, v1alpha1.PriorityP1},
-		"the same with much in reach":      {999, v1alpha1.SeverityMedium, "", &v1alpha1.BlastRadius{Nodes: 1}, v1alpha1.PriorityP1},
-		"an attack on what matters little": {999, v1alpha1.SeverityHigh, CriticalityLow, nil, v1alpha1.PriorityP2},
-		"a likely attack":                  {600, v1alpha1.SeverityHigh, "", nil, v1alpha1.PriorityP2},
-		"a likely one of little harm":      {600, v1alpha1.SeverityLow, "", nil, v1alpha1.PriorityP3},
-		"an unlikely one":                  {100, v1alpha1.SeverityHigh, "", nil, v1alpha1.PriorityP3},
-		"an unlikely one of little harm":   {100, v1alpha1.SeverityLow, "", nil, v1alpha1.PriorityP4},
-		"nothing":                          {1, v1alpha1.SeverityFatal, CriticalityCritical, &v1alpha1.BlastRadius{Nodes: 9}, v1alpha1.PriorityP4},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			if got, reason := Priority(tt.permille, tt.severity, tt.criticality, tt.reach); got != tt.want {
-				t.Errorf("%s (%s), want %s", got, reason, tt.want)
-			}
-		})
-	}
-}
-
 func TestReach(t *testing.T) {
 	got := Reach([]map[string]any{
 		{"subject": "system:serviceaccount:shop:web", "secretsReadable": 212.0, "namespaces": 14.0, "podsExec": 61.0, "nodes": 0.0, "worst": []any{"payments/ledger-db"}},
-		{"subject": "eve\n", "secretsReadable": 3.0, "nodes": 1e300, "namespaces": -4.0, "worst": []any{"payments/ledger-db", 7, "x"}},
+		{"subject": "eve\n", "secretsReadable": 3.0, "nodes": 1e300, "namespaces": -4.0, "worst": []any{"payments/ledger-db", 7, "x"}, "becomesClusterAdmin": true},
 		{},
 	})
 	want := &v1alpha1.BlastRadius{Identities: []string{"system:serviceaccount:shop:web", "eve"}, Secrets: 212, Namespaces: 14, PodsExec: 61,
-		Nodes: 1<<31 - 1, Worst: []string{"payments/ledger-db", "x"}}
+		Nodes: 1<<31 - 1, ClusterAdmin: true, Worst: []string{"payments/ledger-db", "x"}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -275,5 +231,8 @@ func TestAssembleBounds(t *testing.T) {
 		if utf8.RuneCountInString(l) > 410 {
 			t.Errorf("a line of %d characters", utf8.RuneCountInString(l))
 		}
+	}
+	if !strings.HasSuffix(s.Narrative, "closes the case.") {
+		t.Errorf("the narrative does not come to its end:\n%s", s.Narrative)
 	}
 }

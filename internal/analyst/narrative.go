@@ -1,89 +1,177 @@
 package analyst
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/internal/shorten"
 )
 
-// Lines that a section of the narrative has at most.
-const maxLines = 24
+// Bounds of a section of the narrative, so that none crowds out the next.
+const (
+	maxLines   = 24
+	maxSection = 3100
+	maxLine    = 400
+)
 
 // narrative tells the case in plain sentences, a line each: what happened, why this
-// verdict, what speaks against it, what is known besides, what is not, what to do. Words that an attacker
-// may have written are quoted.
-func narrative(d Dossier, s v1alpha1.InvestigationStatus, priority string) string {
+// verdict, what speaks against it, what is not known, what to do; and what is known of the
+// pods, if anything is. Every other part is there, whatever the verdict; every claim names its evidence, alert or question. Words that an
+// attacker may have written are quoted.
+func narrative(d Dossier, s v1alpha1.InvestigationStatus) string {
 	var b strings.Builder
-	section(&b, "What happened", happened(s.Timeline))
-	section(&b, "Why "+string(s.Verdict), why(d, s, priority))
+	section(&b, "What happened", happened(d, s))
+	section(&b, "Why "+string(s.Verdict), why(d, s))
 	section(&b, "What speaks against it", against(s))
-	section(&b, "Known of the pods", d.Known)
-	section(&b, "Not known", notKnown(d.Unanswered))
+	if len(d.Known) > 0 {
+		section(&b, "Known of the pods", d.Known)
+	}
+	section(&b, "Not known", notKnown(d))
 	section(&b, "What to do", toDo(d, s))
 	return shorten.Characters(strings.TrimSuffix(b.String(), "\n"), maxNarrative)
 }
 
 func section(b *strings.Builder, title string, lines []string) {
-	if len(lines) == 0 {
-		return
-	}
 	b.WriteString(title + "\n")
+	room := maxSection
 	for i, line := range lines {
-		if i == maxLines {
-			fmt.Fprintf(b, "  … and %d more\n", len(lines)-maxLines)
+		line = Plain(line, maxLine)
+		room -= len([]rune(line)) + 3
+		if i == maxLines || room < 0 {
+			fmt.Fprintf(b, "  … and %d more.\n", len(lines)-i)
 			return
 		}
-		b.WriteString("  " + Plain(line, 400) + "\n")
+		b.WriteString("  " + line + "\n")
 	}
 }
 
-func happened(timeline []v1alpha1.TimelineEntry) []string {
-	lines := make([]string, 0, len(timeline))
-	for _, e := range timeline {
-		line := e.Time.UTC().Format("15:04:05") + " " + Plain(e.What, 240)
-		if e.Count > 1 {
-			line += fmt.Sprintf(" (%d times", e.Count)
-			if e.Until != nil {
-				line += " until " + e.Until.UTC().Format("15:04:05")
-			}
-			line += ")"
-		}
-		for _, t := range e.Techniques[:min(len(e.Techniques), 4)] {
-			line += " " + string(t)
-		}
-		lines = append(lines, line)
+// happened tells the timeline; of a long one the worst, in order.
+func happened(d Dossier, s v1alpha1.InvestigationStatus) []string {
+	var lines []string
+	if len(d.Merged) > 0 {
+		lines = append(lines, fmt.Sprintf("It is one intrusion with %s, whose alerts are counted here.", Plain(and(d.Merged, 4), 300)))
+	}
+	shown, layout := worstEntries(s.Timeline, maxLines/2), time.TimeOnly
+	if n := len(shown); n > 0 && shown[0].Time.UTC().Format(time.DateOnly) != shown[n-1].Time.UTC().Format(time.DateOnly) {
+		layout = time.DateTime
+	}
+	for _, e := range shown {
+		lines = append(lines, entryLine(e, layout, s.Evidence))
+	}
+	switch left := int(s.AlertCount) - len(shown); {
+	case s.AlertCount == 0:
+		lines = append(lines, "No alert is known.")
+	case left > 0:
+		lines = append(lines, fmt.Sprintf("%d further alerts state nothing worse: the timeline and the Alerts tell them.", left))
 	}
 	return lines
 }
 
-func why(d Dossier, s v1alpha1.InvestigationStatus, priority string) []string {
+func worstEntries(timeline []v1alpha1.TimelineEntry, most int) []v1alpha1.TimelineEntry {
+	if len(timeline) <= most {
+		return timeline
+	}
+	worst := slices.Clone(timeline)
+	slices.SortStableFunc(worst, func(a, b v1alpha1.TimelineEntry) int { return cmp.Compare(b.Severity.Rank(), a.Severity.Rank()) })
+	worst = worst[:most]
+	slices.SortStableFunc(worst, func(a, b v1alpha1.TimelineEntry) int { return a.Time.Compare(b.Time.Time) })
+	return worst
+}
+
+func entryLine(e v1alpha1.TimelineEntry, layout string, evidence []v1alpha1.Evidence) string {
+	line := "At " + e.Time.UTC().Format(layout) + " " + quote(e.What, 200)
+	if e.Count > 1 {
+		line += fmt.Sprintf(", %d times", e.Count)
+		if e.Until != nil {
+			line += " until " + e.Until.UTC().Format(layout)
+		}
+	}
+	var marks []string
+	for _, t := range e.Techniques[:min(len(e.Techniques), 4)] {
+		marks = append(marks, string(t))
+	}
+	ids := counting(evidence)[e.Alert]
+	if len(ids) == 0 {
+		ids = []string{"alert " + Plain(e.Alert, 100)}
+	}
+	return line + " (" + strings.Join(append(marks, ids[:min(len(ids), 8)]...), ", ") + ")."
+}
+
+func why(d Dossier, s v1alpha1.InvestigationStatus) []string {
 	c := d.Conclusion
 	var lines []string
 	if d.Grade != nil {
 		lines = append(lines, fmt.Sprintf("%s graded it %s: %s. The analyst had concluded %s.",
-			Plain(d.Grade.By, 128), d.Grade.Verdict, Plain(d.Grade.Reason, 200), c.Verdict))
+			Plain(d.Grade.By, 128), d.Grade.Verdict, quote(d.Grade.Reason, 180), c.Verdict))
 	}
-	lines = append(lines, fmt.Sprintf("Before any evidence: %s (%s).", Plain(c.PriorReason, 300), decibans(c.Prior)))
-	benign := c.Verdict == v1alpha1.BenignPositive || c.Verdict == v1alpha1.FalsePositive
-	for _, e := range byWeight(c.Evidence) {
-		if e.Weight != 0 && (e.Weight < 0) == benign {
-			lines = append(lines, evidenceLine(e))
+	lines = append(lines,
+		fmt.Sprintf("The evidence and what was known before add up to %s: a probability of %s that this is an attack.", decibans(c.Score), percent(c.ProbabilityPermille)),
+		fmt.Sprintf("Before any evidence: %s (%s).", Plain(c.PriorReason, 300), decibans(c.Prior)))
+	lines = append(lines, judged(d, s)...)
+	if found := speaking(s, true); len(found) > 0 {
+		return append(lines, found...)
+	}
+	if benign(s.Verdict) {
+		return append(lines, "No evidence speaks for it.")
+	}
+	return append(lines, "No evidence speaks for an attack.")
+}
+
+// judged tells severity, intent and priority.
+func judged(d Dossier, s v1alpha1.InvestigationStatus) []string {
+	asked := reachQuestion(d)
+	severity, intent := fmt.Sprintf("Severity %s: %s", s.Severity, Plain(s.SeverityReason, 280)), ""
+	if wide(d.Stakes.Reach) && !benign(s.Verdict) {
+		severity += asked
+	}
+	lines := []string{severity + "."}
+	switch {
+	case s.Intent != "":
+		intent = fmt.Sprintf("Likely intent: %s, since %s", s.Intent, Plain(s.IntentReason, 240))
+		if strings.Contains(s.Intent, ", ") {
+			intent += asked
+		}
+		lines = append(lines, intent+".")
+	case !benign(s.Verdict):
+		lines = append(lines, "Its intent is not known: no alert names a technique of ATT&CK that says.")
+	}
+	return append(lines, fmt.Sprintf("Priority %s: %s%s.", s.Priority, Plain(s.PriorityReason, 300), asked))
+}
+
+// reachQuestion names who answered how far the identities reach.
+func reachQuestion(d Dossier) string {
+	if d.Stakes.Reach == nil {
+		return ""
+	}
+	for _, q := range d.Questions {
+		if _, operation, _ := strings.Cut(q.Use, "/"); operation == ReachOperation && q.State == v1alpha1.QuestionAnswered {
+			return fmt.Sprintf(" (question %s)", Plain(q.ID, 64))
 		}
 	}
-	return append(lines, fmt.Sprintf("Together %s: a probability of %s that this is an attack. Priority %s: %s.",
-		decibans(c.Score), percent(c.ProbabilityPermille), s.Priority, priority))
+	return ""
 }
 
 // against lists what counts the other way, and what would have if it could be trusted.
 func against(s v1alpha1.InvestigationStatus) []string {
-	benign := s.Verdict == v1alpha1.BenignPositive || s.Verdict == v1alpha1.FalsePositive
+	lines := speaking(s, false)
+	if len(lines) == 0 {
+		return []string{"Nothing that was found."}
+	}
+	return lines
+}
+
+// speaking is the evidence for a verdict, or against it. Against it is also what would
+// lower suspicion if it could be trusted.
+func speaking(s v1alpha1.InvestigationStatus, forIt bool) []string {
+	lowers := benign(s.Verdict)
 	var lines []string
 	for _, e := range byWeight(s.Evidence) {
-		otherWay := e.Weight != 0 && (e.Weight < 0) != benign
-		if otherWay || e.Weight == 0 && e.Claimed < 0 {
+		counts := e.Weight != 0 && ((e.Weight < 0) == lowers) == forIt
+		if counts || !forIt && e.Weight == 0 && e.Claimed < 0 {
 			lines = append(lines, evidenceLine(e))
 		}
 	}
@@ -99,7 +187,7 @@ func evidenceLine(e v1alpha1.Evidence) string {
 	if e.Note != "" {
 		line += ", " + Plain(e.Note, 120)
 	}
-	return line
+	return line + "."
 }
 
 // byWeight orders evidence by size, the same sizes by number.
@@ -109,12 +197,18 @@ func byWeight(evidence []v1alpha1.Evidence) []v1alpha1.Evidence {
 	return sorted
 }
 
-func notKnown(unanswered []string) []string {
+func notKnown(d Dossier) []string {
 	var lines []string
-	for _, u := range unanswered {
-		lines = append(lines, Plain(u, 240))
+	for _, u := range d.Unanswered {
+		lines = append(lines, Plain(u, 240)+".")
 	}
-	return lines
+	switch {
+	case len(lines) > 0:
+		return lines
+	case len(d.Questions) == 0:
+		return []string{"Everything but the alerts: no question was asked."}
+	}
+	return []string{fmt.Sprintf("Nothing that was asked: none of %d questions failed.", len(d.Questions))}
 }
 
 func toDo(d Dossier, s v1alpha1.InvestigationStatus) []string {

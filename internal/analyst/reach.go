@@ -6,7 +6,10 @@ import (
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 )
 
-// Reach sums up answers of the operation "permissions": of what several identities
+// ReachOperation is the operation whose answers tell a reach.
+const ReachOperation = "permissions"
+
+// Reach sums up answers of ReachOperation: of what several identities
 // reach, the largest count each, since they may reach the same things. It is nil
 // without answers.
 func Reach(permissions []map[string]any) *v1alpha1.BlastRadius {
@@ -22,6 +25,11 @@ func Reach(permissions []map[string]any) *v1alpha1.BlastRadius {
 		reach.Namespaces = max(reach.Namespaces, count(p["namespaces"]))
 		reach.PodsExec = max(reach.PodsExec, count(p["podsExec"]))
 		reach.Nodes = max(reach.Nodes, count(p["nodes"]))
+		for _, everything := range []string{"clusterAdmin", "becomesClusterAdmin"} {
+			if is, _ := p[everything].(bool); is {
+				reach.ClusterAdmin = true
+			}
+		}
 		worst, _ := p["worst"].([]any)
 		for _, item := range worst {
 			if name, ok := item.(string); ok {

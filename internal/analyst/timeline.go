@@ -17,6 +17,7 @@ const (
 	maxTechniques = 64
 	maxQuestions  = 256
 	maxTitle      = 512
+	maxReason     = 512
 	maxNarrative  = 16384
 )
 

@@ -61,6 +61,13 @@ func (w *weight) provenance() v1alpha1.Provenance {
 	return v1alpha1.ProvenanceTrusted
 }
 
+// Trusts says whether nobody but the tool could have written a field of the answer to a
+// question, nor chosen what was asked about.
+func (p *Playbook) Trusts(id, field string) bool {
+	at := slices.IndexFunc(p.questions, func(q *question) bool { return q.spec.ID == id })
+	return at >= 0 && !p.questions[at].writable(field)
+}
+
 func (q *question) writable(field string) bool {
 	return q.steered || q.operation.AttackerWritable(field)
 }

@@ -32,6 +32,7 @@ func (s Style) Case(c *v1alpha1.Investigation, actions []v1alpha1.ResponseAction
 	b.WriteByte('\n')
 	s.happened(&b, c)
 	s.why(&b, c)
+	s.judged(&b, &c.Status)
 	fmt.Fprintf(&b, "%s    %s\n", s.paint(bold, "Reach"), hanging(Reach(c.Status.BlastRadius), 9))
 	s.actions(&b, c, actions)
 	s.notes(&b, c)

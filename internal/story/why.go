@@ -63,6 +63,19 @@ func nothing(e v1alpha1.Evidence) int {
 	return 0
 }
 
+// judged tells severity, intent and priority, each with its reason; nothing of what is not known.
+func (s Style) judged(b *strings.Builder, status *v1alpha1.InvestigationStatus) {
+	for _, j := range []struct{ heading, what, reason string }{
+		{"Severity", string(status.Severity), status.SeverityReason},
+		{"Intent", status.Intent, status.IntentReason},
+		{"Priority", string(status.Priority), status.PriorityReason},
+	} {
+		if j.what != "" && j.reason != "" {
+			fmt.Fprintf(b, "%s%s\n", s.paint(bold, j.heading)+blank(9-len(j.heading)), hanging(j.what+": "+j.reason, 9))
+		}
+	}
+}
+
 // Reach tells a blast radius in one line.
 func Reach(r *v1alpha1.BlastRadius) string {
 	if r == nil {

@@ -332,6 +332,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.tocsin-dev.tocsin.api.v1alpha1.BlastRadius
   map:
     fields:
+    - name: clusterAdmin
+      type:
+        scalar: boolean
     - name: identities
       type:
         list:
@@ -803,6 +806,12 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - id
+    - name: intent
+      type:
+        scalar: string
+    - name: intentReason
+      type:
+        scalar: string
     - name: mergedFrom
       type:
         list:
@@ -833,6 +842,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: priority
       type:
         namedType: com.github.tocsin-dev.tocsin.api.v1alpha1.Priority
+    - name: priorityReason
+      type:
+        scalar: string
     - name: probabilityPermille
       type:
         scalar: numeric
@@ -850,6 +862,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: severity
       type:
         namedType: com.github.tocsin-dev.tocsin.api.v1alpha1.Severity
+    - name: severityReason
+      type:
+        scalar: string
     - name: techniques
       type:
         list:

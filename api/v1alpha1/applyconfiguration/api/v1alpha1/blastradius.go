@@ -17,6 +17,8 @@ type BlastRadiusApplyConfiguration struct {
 	PodsExec *int32 `json:"podsExec,omitempty"`
 	// nodes that can be reached, through pods on them or the nodes' own API.
 	Nodes *int32 `json:"nodes,omitempty"`
+	// clusterAdmin: they may do everything in the cluster, or can come to.
+	ClusterAdmin *bool `json:"clusterAdmin,omitempty"`
 	// worst names the worst few things that can be reached.
 	Worst []string `json:"worst,omitempty"`
 }
@@ -66,6 +68,14 @@ func (b *BlastRadiusApplyConfiguration) WithPodsExec(value int32) *BlastRadiusAp
 // If called multiple times, the Nodes field is set to the value of the last call.
 func (b *BlastRadiusApplyConfiguration) WithNodes(value int32) *BlastRadiusApplyConfiguration {
 	b.Nodes = &value
+	return b
+}
+
+// WithClusterAdmin sets the ClusterAdmin field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ClusterAdmin field is set to the value of the last call.
+func (b *BlastRadiusApplyConfiguration) WithClusterAdmin(value bool) *BlastRadiusApplyConfiguration {
+	b.ClusterAdmin = &value
 	return b
 }
 

@@ -27,10 +27,19 @@ type InvestigationStatusApplyConfiguration struct {
 	Entities []EntityApplyConfiguration `json:"entities,omitempty"`
 	// techniques of the alerts.
 	Techniques []apiv1alpha1.Technique `json:"techniques,omitempty"`
-	// severity of the case.
+	// severity of the case, which may be higher or lower than what its alerts state.
 	Severity *apiv1alpha1.Severity `json:"severity,omitempty"`
+	// severityReason says what the severity follows from.
+	SeverityReason *string `json:"severityReason,omitempty"`
+	// intent is how far the attack came and what it may lead to, in tactics of ATT&CK, such as
+	// "Credential Access, towards Impact"; empty if it is not known, and for benign verdicts.
+	Intent *string `json:"intent,omitempty"`
+	// intentReason says what the intent follows from.
+	IntentReason *string `json:"intentReason,omitempty"`
 	// priority of the case.
 	Priority *apiv1alpha1.Priority `json:"priority,omitempty"`
+	// priorityReason tells the probability, severity, criticality and reach that the priority follows from.
+	PriorityReason *string `json:"priorityReason,omitempty"`
 	// verdict of the analyst, or of the human who graded the case.
 	Verdict *apiv1alpha1.Verdict `json:"verdict,omitempty"`
 	// analystVerdict is what the analyst concludes, also where a human's grade is the verdict.
@@ -157,11 +166,43 @@ func (b *InvestigationStatusApplyConfiguration) WithSeverity(value apiv1alpha1.S
 	return b
 }
 
+// WithSeverityReason sets the SeverityReason field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the SeverityReason field is set to the value of the last call.
+func (b *InvestigationStatusApplyConfiguration) WithSeverityReason(value string) *InvestigationStatusApplyConfiguration {
+	b.SeverityReason = &value
+	return b
+}
+
+// WithIntent sets the Intent field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Intent field is set to the value of the last call.
+func (b *InvestigationStatusApplyConfiguration) WithIntent(value string) *InvestigationStatusApplyConfiguration {
+	b.Intent = &value
+	return b
+}
+
+// WithIntentReason sets the IntentReason field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the IntentReason field is set to the value of the last call.
+func (b *InvestigationStatusApplyConfiguration) WithIntentReason(value string) *InvestigationStatusApplyConfiguration {
+	b.IntentReason = &value
+	return b
+}
+
 // WithPriority sets the Priority field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Priority field is set to the value of the last call.
 func (b *InvestigationStatusApplyConfiguration) WithPriority(value apiv1alpha1.Priority) *InvestigationStatusApplyConfiguration {
 	b.Priority = &value
+	return b
+}
+
+// WithPriorityReason sets the PriorityReason field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the PriorityReason field is set to the value of the last call.
+func (b *InvestigationStatusApplyConfiguration) WithPriorityReason(value string) *InvestigationStatusApplyConfiguration {
+	b.PriorityReason = &value
 	return b
 }
 
