@@ -13,12 +13,12 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/controllers/conditions"
 	"github.com/tocsin-dev/tocsin/controllers/merged"
+	"github.com/tocsin-dev/tocsin/controllers/urgency"
 	"github.com/tocsin-dev/tocsin/internal/ingest"
 )
 
@@ -43,10 +43,14 @@ type Reconciler struct {
 // SetupWithManager registers the controller.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("alert").
-		For(&v1alpha1.Alert{}).
-		Watches(&v1alpha1.Investigation{}, handler.EnqueueRequestsFromMapFunc(alertsOf)).
+		Watches(&v1alpha1.Alert{}, urgency.Handler(urgency.Self, urgency.OfAlert, 0)).
+		Watches(&v1alpha1.Investigation{}, urgency.Handler(alertsOf, priority, 0)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: parallel}).
 		Complete(r)
+}
+
+func priority(o client.Object) urgency.Level {
+	return urgency.OfPriority(o.(*v1alpha1.Investigation).Status.Priority)
 }
 
 func alertsOf(_ context.Context, object client.Object) []reconcile.Request {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/controllers/conditions"
+	"github.com/tocsin-dev/tocsin/controllers/urgency"
 )
 
 // Limits of the schema.
@@ -45,6 +46,21 @@ func (f *caseFile) listed() []string { return f.names()[:min(len(f.alerts), maxA
 func (f *caseFile) subject() string {
 	sum := sha256.Sum256(fmt.Append(nil, f.names(), f.investigation.Generation))
 	return hex.EncodeToString(sum[:])
+}
+
+// level is how urgent the case is: by its priority, and by the alerts that it does not speak of yet.
+func (f *caseFile) level() urgency.Level {
+	status := &f.investigation.Status
+	level, judged := urgency.OfPriority(status.Priority), map[string]bool{}
+	for _, name := range status.Alerts {
+		judged[name] = true
+	}
+	for i := range f.alerts {
+		if a := &f.alerts[i]; !judged[a.Name] {
+			level = max(level, urgency.OfAlert(a))
+		}
+	}
+	return level
 }
 
 func (f *caseFile) closed() bool {

@@ -26,6 +26,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/controllers/urgency"
 	"github.com/tocsin-dev/tocsin/internal/audit"
 )
 
@@ -39,9 +40,13 @@ const (
 const (
 	parallelCases     = 8
 	parallelInquiries = 8
-	// actionsSettle is how long an action gets to reach a standing that lasts.
+	// actionsSettle is how long an action gets to reach a standing that lasts: it passes
+	// through several while it is carried out, and one write of its case tells of them all.
 	actionsSettle = 300 * time.Millisecond
 )
+
+// actionsLevel: where something is done, it is no small matter.
+var actionsLevel = urgency.Of(v1alpha1.SeverityCritical)
 
 // Correlator hears when a case takes no further alerts, or an older one takes them.
 type Correlator interface {
@@ -84,31 +89,24 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 		return err
 	}
 	return ctrl.NewControllerManagedBy(mgr).Named("investigation").
-		For(&v1alpha1.Investigation{}).
-		Watches(&v1alpha1.Investigation{}, handler.EnqueueRequestsFromMapFunc(r.casesAround)).
-		Watches(&v1alpha1.Alert{}, handler.EnqueueRequestsFromMapFunc(r.casesOf)).
-		Watches(&v1alpha1.ResponseAction{}, inAMoment(func(ctx context.Context, o client.Object) []reconcile.Request {
-			return r.requests(ctx, o.GetNamespace(), o.(*v1alpha1.ResponseAction).Spec.Investigation)
-		})).
-		WatchesRawSource(source.Channel(r.desk.done, &handler.EnqueueRequestForObject{})).
+		Watches(&v1alpha1.Investigation{}, urgency.Handler(r.casesAround, urgency.OfCase, 0)).
+		Watches(&v1alpha1.Alert{}, urgency.Handler(r.casesOf, urgency.OfAlert, 0)).
+		Watches(&v1alpha1.ResponseAction{}, urgency.Handler(r.caseOfAction, func(client.Object) urgency.Level { return actionsLevel }, actionsSettle)).
+		WatchesRawSource(source.TypedChannel(r.desk.done, wakes)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: parallelCases}).
 		Complete(r)
 }
 
-// inAMoment is a handler that waits a little: an action passes through several
-// standings while it is carried out, and one write of its case tells of them all.
-func inAMoment(requests handler.MapFunc) handler.EventHandler {
-	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
-	later := func(ctx context.Context, object client.Object, q queue) {
-		for _, request := range requests(ctx, object) {
-			q.AddAfter(request, actionsSettle)
-		}
-	}
-	return handler.Funcs{
-		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { later(ctx, e.Object, q) },
-		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) { later(ctx, e.ObjectNew, q) },
-		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { later(ctx, e.Object, q) },
-	}
+// caseOfAction is the case that an action is of, and the one that holds it now.
+func (r *Reconciler) caseOfAction(ctx context.Context, o client.Object) []reconcile.Request {
+	return r.requests(ctx, o.GetNamespace(), o.(*v1alpha1.ResponseAction).Spec.Investigation)
+}
+
+// wakes has a case reconciled whose inquiry is done, as urgently as that was.
+var wakes = handler.TypedFuncs[wake, reconcile.Request]{
+	GenericFunc: func(_ context.Context, e event.TypedGenericEvent[wake], q workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+		urgency.Add(q, reconcile.Request{NamespacedName: e.Object.key}, e.Object.level, 0)
+	},
 }
 
 // Reconcile implements reconcile.Reconciler.
@@ -132,7 +130,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if file.current() {
 		r.desk.forget(request.NamespacedName) // what was found is in the status now
 	} else {
-		found, finished, err := r.desk.collect(ctx, request.NamespacedName, file.subject(), func(ctx context.Context) (outcome, error) {
+		found, finished, err := r.desk.collect(ctx, request.NamespacedName, file.subject(), file.level(), func(ctx context.Context) (outcome, error) {
 			return r.Investigator.investigate(ctx, file)
 		})
 		if err != nil || !finished {

@@ -8,30 +8,45 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
-	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/controllers/urgency"
+	"github.com/tocsin-dev/tocsin/internal/queue"
 )
 
-// desk runs inquiries beside Reconcile, a bounded number at a time, and wakes
-// the case's Reconcile when one is done.
+// desk runs inquiries beside Reconcile, a bounded number at a time and the most urgent
+// first, and wakes the case's Reconcile when one is done.
 type desk struct {
 	// patience bounds how long new subjects put a conclusion off: whoever keeps
 	// raising alerts must not keep the case without a verdict.
 	patience time.Duration
 
-	slots chan struct{}
-	done  chan event.GenericEvent
+	parallel int
+	done     chan event.TypedGenericEvent[wake]
 
 	mu        sync.Mutex
 	inquiries map[types.NamespacedName]*inquiry
+	waiting   queue.Queue[*inquiry]
+	running   int
+}
+
+// wake tells which case an inquiry is done about.
+type wake struct {
+	key   types.NamespacedName
+	level urgency.Level
 }
 
 // inquiry is one run over the alerts of a case.
 type inquiry struct {
-	// subject tells which alerts were asked about: another subject is another inquiry.
+	key types.NamespacedName
+	// subject tells which alerts are asked about: another subject is another inquiry.
 	subject string
+	run     func(context.Context) (outcome, error)
 	// since is when the first of the inquiries began that were given up for this one.
 	since  time.Time
+	ctx    context.Context
 	cancel context.CancelFunc
+
+	level urgency.Level
+	place *queue.Place[*inquiry]
 
 	finished bool
 	outcome  outcome
@@ -41,8 +56,8 @@ type inquiry struct {
 func newDesk(parallel int) *desk {
 	return &desk{
 		patience:  3 * time.Second,
-		slots:     make(chan struct{}, parallel),
-		done:      make(chan event.GenericEvent, 1024),
+		parallel:  parallel,
+		done:      make(chan event.TypedGenericEvent[wake], 1024),
 		inquiries: map[types.NamespacedName]*inquiry{},
 	}
 }
@@ -50,7 +65,7 @@ func newDesk(parallel int) *desk {
 // collect returns the outcome of the inquiry about a subject, and starts it if
 // there is none. An inquiry about an older subject is given up, unless patience is
 // over: then its outcome is returned before the next is begun.
-func (d *desk) collect(ctx context.Context, key types.NamespacedName, subject string, run func(context.Context) (outcome, error)) (outcome, bool, error) {
+func (d *desk) collect(ctx context.Context, key types.NamespacedName, subject string, level urgency.Level, run func(context.Context) (outcome, error)) (outcome, bool, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	current := d.inquiries[key]
@@ -59,6 +74,11 @@ func (d *desk) collect(ctx context.Context, key types.NamespacedName, subject st
 			delete(d.inquiries, key) // the next Reconcile starts afresh
 		}
 		return current.outcome, current.finished, current.err
+	}
+	if current != nil && current.place.Waits() {
+		current.subject, current.run, current.level = subject, run, max(current.level, level)
+		d.waiting.Raise(current.place, int(level))
+		return outcome{}, false, nil
 	}
 	since := time.Now()
 	if current != nil {
@@ -73,31 +93,38 @@ func (d *desk) collect(ctx context.Context, key types.NamespacedName, subject st
 	}
 	// The inquiry outlives the Reconcile that starts it.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	next := &inquiry{subject: subject, since: since, cancel: cancel}
+	next := &inquiry{key: key, subject: subject, run: run, since: since, ctx: ctx, cancel: cancel, level: level}
 	d.inquiries[key] = next
-	go d.run(ctx, key, next, run)
+	next.place = d.waiting.Push(next, int(level))
+	d.begin()
 	return outcome{}, false, nil
 }
 
-func (d *desk) run(ctx context.Context, key types.NamespacedName, i *inquiry, run func(context.Context) (outcome, error)) {
-	defer i.cancel()
-	d.slots <- struct{}{}
-	result, err := outcome{}, ctx.Err()
-	if err == nil {
-		result, err = run(ctx)
+// begin runs the most urgent inquiries that there is room for. The lock is held.
+func (d *desk) begin() {
+	for d.running < d.parallel && d.waiting.Len() > 0 {
+		d.running++
+		go d.inquire(d.waiting.Pop())
 	}
-	<-d.slots
+}
 
+func (d *desk) inquire(i *inquiry) {
+	defer i.cancel()
+	result, err := outcome{}, i.ctx.Err()
+	if err == nil {
+		result, err = i.run(i.ctx)
+	}
 	d.mu.Lock()
 	i.outcome, i.err, i.finished = result, err, true
-	abandoned := d.inquiries[key] != i
+	abandoned := d.inquiries[i.key] != i
+	d.running--
+	d.begin()
 	d.mu.Unlock()
 	if abandoned {
 		return
 	}
-	wake := &v1alpha1.Investigation{}
-	wake.Namespace, wake.Name = key.Namespace, key.Name
-	d.done <- event.GenericEvent{Object: wake}
+	level := max(i.level, urgency.OfPriority(result.status.Priority))
+	d.done <- event.TypedGenericEvent[wake]{Object: wake{i.key, level}}
 }
 
 // forget gives up the inquiry about a case, or drops its outcome.
@@ -107,5 +134,6 @@ func (d *desk) forget(key types.NamespacedName) {
 	if i := d.inquiries[key]; i != nil {
 		i.cancel()
 		delete(d.inquiries, key)
+		d.waiting.Remove(i.place)
 	}
 }

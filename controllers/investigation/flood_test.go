@@ -32,7 +32,7 @@ func TestDeskConcludesUnderAFlood(t *testing.T) {
 	}
 	for i := range 10_000 {
 		subject := fmt.Sprintf("%d alerts", i)
-		found, finished, err := d.collect(t.Context(), caseKey, subject, slow(subject))
+		found, finished, err := d.collect(t.Context(), caseKey, subject, 0, slow(subject))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -47,7 +47,7 @@ func TestDeskConcludesUnderAFlood(t *testing.T) {
 		}
 		time.Sleep(time.Millisecond)
 	}
-	if _, finished, _ := d.collect(t.Context(), caseKey, "one more", slow("one more")); finished {
+	if _, finished, _ := d.collect(t.Context(), caseKey, "one more", 0, slow("one more")); finished {
 		t.Error("the outcome was returned twice")
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/controllers/conditions"
 	"github.com/tocsin-dev/tocsin/controllers/merged"
+	"github.com/tocsin-dev/tocsin/controllers/urgency"
 	"github.com/tocsin-dev/tocsin/internal/audit"
 )
 
@@ -58,7 +59,7 @@ func (r *Reconciler) casesOf(ctx context.Context, alert client.Object) []reconci
 	return r.requests(ctx, alert.GetNamespace(), append(joins(alert), name)...)
 }
 
-// casesAround an Investigation: the one it was merged into, and those that it could merge with.
+// casesAround an Investigation: itself, the one it was merged into, and those that it could merge with.
 func (r *Reconciler) casesAround(ctx context.Context, object client.Object) []reconcile.Request {
 	names := []string{object.(*v1alpha1.Investigation).Status.MergedInto}
 	var alerts v1alpha1.AlertList
@@ -68,7 +69,7 @@ func (r *Reconciler) casesAround(ctx context.Context, object client.Object) []re
 			names = append(names, joins(&alerts.Items[i])...)
 		}
 	}
-	return r.requests(ctx, object.GetNamespace(), names...)
+	return append(urgency.Self(ctx, object), r.requests(ctx, object.GetNamespace(), names...)...)
 }
 
 // requests for cases and for those that hold their alerts, each once.

@@ -3,6 +3,7 @@ package investigation_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/tocsin-dev/tocsin/internal/archive"
@@ -40,6 +41,7 @@ func (v volume) PutCase(ctx context.Context, c archive.Case, rules []string) (bo
 	if err := v.room(); err != nil {
 		return false, err
 	}
+	v.w.concludes(c.Name)
 	return v.Archive.PutCase(ctx, c, rules)
 }
 
@@ -49,4 +51,12 @@ func (v volume) room() error {
 		return errors.New("no space left on device")
 	}
 	return nil
+}
+
+func (w *world) concludes(name string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !slices.Contains(w.order, name) {
+		w.order = append(w.order, name)
+	}
 }

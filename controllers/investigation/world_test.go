@@ -146,10 +146,13 @@ type world struct {
 	// full: the archive cannot be written; refused counts the tries.
 	full    atomic.Bool
 	refused atomic.Int32
+	// ready holds inquiries up until it returns; nil lets them begin.
+	ready func(context.Context) error
 
 	mu     sync.Mutex
 	closed []string // cases that take no further alerts
 	merged []string // and those that older ones take them for
+	order  []string // in which cases were concluded
 }
 
 func newWorld(t *testing.T) *world {
@@ -229,7 +232,12 @@ func (w *world) start(creations func() error) (stop func()) {
 		Client: w.guard(mgr.GetClient(), creations), Correlator: w, Recorder: events.NewFakeRecorder(1024), Now: time.Now,
 		Investigator: &investigation.Investigator{
 			Reader: mgr.GetClient(), Registry: w.registry, Playbooks: w, Log: w.log, Archive: volume{w.archive, w}, Now: time.Now,
-			Ready: func(context.Context) error { return nil },
+			Ready: func(ctx context.Context) error {
+				if w.ready == nil {
+					return nil
+				}
+				return w.ready(ctx)
+			},
 		},
 	}
 	if err := r.SetupWithManager(ctx, mgr); err != nil {
