@@ -16,32 +16,51 @@ import (
 	"github.com/tocsin-dev/tocsin/internal/ingest/stream"
 )
 
-// maxCreations run at the same time; alerts are decided on in order, but need not wait for each other's write.
-const maxCreations = 16
+const (
+	// maxCreations run at the same time; alerts are decided on in order, but need not wait for each other's write.
+	maxCreations = 16
+	// maxWaiting alerts wait for their creation, with events of maxWaitingBytes; then
+	// no further message is read.
+	maxWaiting      = 16 << 10
+	maxWaitingBytes = 32 << 20
+)
 
-// creation is what became of creating an alert: err is nil, a rejection, or the
-// context's. Existing is the alert that was there before.
+// creation is an alert on its way into the API server, and what became of it: err is
+// nil, a rejection, or the context's. Existing is the alert that was there before.
 type creation struct {
 	tracked  *tracked
+	alert    *v1alpha1.Alert
+	raw      []byte
 	existing *v1alpha1.Alert
 	err      error
 }
 
-// create starts to create an alert for a group.
+// create has an alert for a group created, as soon as nothing worse waits for that.
 func (r *run) create(ctx context.Context, g group, message stream.Message) error {
-	for len(r.table.pending) >= maxCreations {
+	for r.waiting.Len() >= maxWaiting || r.waiting.Len() > 0 && r.waitingBytes+len(g.raw) > maxWaitingBytes {
 		if err := r.awaitCreation(ctx); err != nil {
 			return err
 		}
 	}
 	alert := r.alert(g, message)
 	e := r.table.begin(alert, g, message)
-	r.creating++
-	go func() {
-		existing, err := r.store(ctx, alert, g.raw)
-		r.created <- creation{tracked: e, existing: existing, err: err}
-	}()
+	e.place = r.waiting.Push(creation{tracked: e, alert: alert, raw: g.raw}, g.spec.Severity.Rank())
+	r.waitingBytes += len(g.raw)
+	r.startCreations(ctx)
 	return nil
+}
+
+// startCreations starts as many as there may be, of the most severe alerts.
+func (r *run) startCreations(ctx context.Context) {
+	for r.creating < maxCreations && r.waiting.Len() > 0 {
+		c := r.waiting.Pop()
+		r.waitingBytes -= len(c.raw)
+		r.creating++
+		go func() {
+			c.existing, c.err = r.store(ctx, c.alert, c.raw)
+			r.created <- c
+		}()
+	}
 }
 
 func (r *run) alert(g group, message stream.Message) *v1alpha1.Alert {
@@ -110,6 +129,7 @@ func (r *run) settle(ctx context.Context, c creation) error {
 	if c.err != nil && !rejected(c.err) {
 		return c.err // told to stop; the messages stay unprocessed
 	}
+	r.startCreations(ctx)
 	if c.err != nil {
 		return r.refuse(ctx, c)
 	}

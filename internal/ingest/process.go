@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -184,10 +185,14 @@ func (r *run) stillTakes(e *tracked, at time.Time) bool {
 	return !closed || !byHuman && !at.After(e.firstSeen.Add(e.window))
 }
 
+// foremost is before every severity.
+const foremost = math.MaxInt
+
 // finish writes all that is known of an alert before a newer one with the same
 // fingerprint is made, since that one's position vouches for everything before it.
 func (r *run) finish(ctx context.Context, e *tracked) error {
 	for r.table.pending[e] {
+		r.waiting.Raise(e.place, foremost) // everything else waits for it now
 		if err := r.awaitCreation(ctx); err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/internal/ingest/stream"
+	"github.com/tocsin-dev/tocsin/internal/queue"
 )
 
 const (
@@ -29,6 +30,9 @@ type run struct {
 	// created delivers what became of creations; creating of them are under way.
 	created  chan creation
 	creating int
+	// waiting are alerts that are yet to be created, with the bytes of their events.
+	waiting      queue.Queue[creation]
+	waitingBytes int
 	// position is the last message processed in memory, saved the last one whose effects are all written.
 	position, saved uint64
 	// refused is the last message put aside because of an alert that was refused.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/internal/ingest/stream"
+	"github.com/tocsin-dev/tocsin/internal/queue"
 )
 
 // maxFlushInterval bounds how far an alert that keeps repeating lags behind.
@@ -36,6 +37,8 @@ type tracked struct {
 	unsaved uint64
 	// creating holds the tallies since the alert is being created; nil once it exists.
 	creating []tally
+	// place where it waits for its creation.
+	place *queue.Place[creation]
 	// due is when the count is to be written; saved is when it was, interval the time until the next.
 	due, saved time.Time
 	interval   time.Duration
