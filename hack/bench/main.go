@@ -85,6 +85,7 @@ func (b *bench) measure(ctx context.Context) (err error) {
 		{"repeats of one alert", b.repeats},
 		{"memory with open alerts", b.memory},
 		{"events accepted, and what JetStream itself does", b.ingest},
+		{"a Critical alert behind 10,000 of little severity", b.queued},
 	} {
 		if err := b.step(ctx, phase.title, phase.run); err != nil {
 			return err
