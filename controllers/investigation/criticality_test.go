@@ -50,7 +50,7 @@ func TestCriticality(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			q := &inquest{replies: map[string]reply{}}
 			for i, s := range tt.answers {
-				ask := playbook.Ask{Question: "what", Connector: "tool", Operation: "look", Arguments: map[string]any{"n": i}}
+				ask := playbook.Ask{ID: "book/what", Question: "what", Connector: "tool", Operation: "look", Arguments: map[string]any{"n": i}}
 				q.asked = append(q.asked, asked{playbook: s.book, ask: ask})
 				answer := map[string]any{"x": "y"}
 				if s.text != nil {
@@ -58,8 +58,9 @@ func TestCriticality(t *testing.T) {
 				}
 				q.replies[ask.Key()] = reply{answer: answer}
 			}
-			if got := q.criticality(); got != tt.want {
-				t.Errorf("%q, want %q", got, tt.want)
+			got, from := q.criticality()
+			if got != tt.want || (from == "book/what") != (got != "") {
+				t.Errorf("%q by %q, want %q", got, from, tt.want)
 			}
 		})
 	}

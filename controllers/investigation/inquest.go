@@ -108,6 +108,24 @@ func (q *inquest) beliefs() []analyst.Belief {
 	return beliefs
 }
 
+// stakes that the answers tell of.
+func (q *inquest) stakes() analyst.Stakes {
+	var stakes analyst.Stakes
+	stakes.Criticality, stakes.CriticalityFrom = q.criticality()
+	stakes.Reach, stakes.ReachFrom = analyst.Reach(q.answers(analyst.ReachOperation)), q.answered(analyst.ReachOperation)
+	return stakes
+}
+
+// answered is the id of the first question that an operation answered.
+func (q *inquest) answered(operation string) string {
+	for _, a := range q.asked {
+		if a.ask.Operation == operation && q.replies[a.ask.Key()].answer != nil {
+			return a.ask.ID
+		}
+	}
+	return ""
+}
+
 // answers to an operation, each once.
 func (q *inquest) answers(operation string) []map[string]any {
 	var answers []map[string]any
@@ -125,11 +143,12 @@ func (q *inquest) answers(operation string) []map[string]any {
 	return answers
 }
 
-// criticality of the most critical target that any answer speaks of. That it is low
-// lowers the severity, so that each answer must say so, by a field that is trusted.
-func (q *inquest) criticality() analyst.Criticality {
+// criticality of the most critical target that any answer speaks of, and the question
+// that told. That it is low lowers the severity, so that each answer must say so, by a
+// field that is trusted.
+func (q *inquest) criticality() (most analyst.Criticality, from string) {
 	order := []analyst.Criticality{analyst.CriticalityLow, "", analyst.CriticalityHigh, analyst.CriticalityCritical}
-	most := -1
+	best := -1
 	for _, a := range q.asked {
 		text, stated := q.replies[a.ask.Key()].answer[criticalityResult].(string)
 		if !stated {
@@ -139,12 +158,14 @@ func (q *inquest) criticality() analyst.Criticality {
 		if at < 0 || at == 0 && !a.playbook.Trusts(a.ask.Question, criticalityResult) {
 			at = 1 // medium
 		}
-		most = max(most, at)
+		if at > best {
+			best, most, from = at, order[at], a.ask.ID
+		}
 	}
-	if most < 0 {
-		return ""
+	if most == "" {
+		return "", ""
 	}
-	return order[most]
+	return most, from
 }
 
 // states of the questions, each once by its id; the worst end of several counts.

@@ -95,7 +95,7 @@ func (i *Investigator) investigate(ctx context.Context, file *caseFile) (outcome
 	status := analyst.Assemble(analyst.Dossier{
 		Alerts: file.alerts, Questions: q.states(), Conclusion: conclusion, Unanswered: unanswered,
 		Known:  analyst.Known(q.answers(opVulnerabilities), q.answers(opPolicyReports), q.answers(opNetworkRules)),
-		Stakes: analyst.Stakes{Reach: analyst.Reach(q.answers(analyst.ReachOperation)), Criticality: q.criticality()}, Merged: file.merged,
+		Stakes: q.stakes(), Merged: file.merged,
 		Analyst: engineName, Grade: file.investigation.Spec.Grade,
 	})
 	if g := file.investigation.Spec.Grade; g != nil && g.Verdict != conclusion.Verdict {

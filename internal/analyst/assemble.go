@@ -48,7 +48,7 @@ func Assemble(d Dossier) v1alpha1.InvestigationStatus {
 		s.Verdict = d.Grade.Verdict
 	}
 	s.Severity, s.SeverityReason = reasoned(Severity(d.Alerts, s.Verdict, d.Stakes))
-	s.Intent, s.IntentReason = reasoned(Intent(d.Alerts, s.Verdict, d.Stakes.Reach))
+	s.Intent, s.IntentReason = reasoned(Intent(d.Alerts, s.Verdict, d.Stakes))
 	s.Priority, s.PriorityReason = reasoned(Priority(c, d.Grade, s.Severity, d.Stakes))
 	s.Narrative = narrative(d, s)
 	return s

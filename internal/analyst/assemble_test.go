@@ -50,7 +50,10 @@ func TestAssemble(t *testing.T) {
 	}})
 	s := Assemble(Dossier{
 		Alerts: theAttack(), Conclusion: c, Unanswered: []string{"workload: timed out"}, Analyst: "built-in",
-		Stakes:    Stakes{Criticality: CriticalityHigh, Reach: &v1alpha1.BlastRadius{Secrets: 212, Namespaces: 14, Nodes: 3}},
+		Stakes: Stakes{
+			Criticality: CriticalityHigh, CriticalityFrom: "universal/target",
+			Reach: &v1alpha1.BlastRadius{Secrets: 212, Namespaces: 14, Nodes: 3}, ReachFrom: "universal/permissions",
+		},
 		Questions: []v1alpha1.QuestionStatus{{ID: "universal/permissions", Use: "cluster/permissions", State: v1alpha1.QuestionAnswered}},
 	})
 	golden(t, "attack", s.Narrative)

@@ -12,7 +12,7 @@ import (
 // alerts show, and the furthest beyond that which the rights of its identities open.
 // The reason names what shows either. Both are empty for a benign verdict, and where no
 // technique is known.
-func Intent(alerts []v1alpha1.Alert, verdict v1alpha1.Verdict, reach *v1alpha1.BlastRadius) (intent, reason string) {
+func Intent(alerts []v1alpha1.Alert, verdict v1alpha1.Verdict, stakes Stakes) (intent, reason string) {
 	if benign(verdict) {
 		return "", ""
 	}
@@ -27,8 +27,8 @@ func Intent(alerts []v1alpha1.Alert, verdict v1alpha1.Verdict, reach *v1alpha1.B
 		return "", ""
 	}
 	intent, reason = tactics[at], fmt.Sprintf("alert %s shows %s", Plain(shows.Name, 253), strings.Join(techniquesFor(shows.Spec.Techniques, tactics[at]), ", "))
-	if goal, why := opened(reach); slices.Index(tactics, goal) > at {
-		return intent + ", towards " + goal, reason + "; its rights open " + why
+	if goal, why := opened(stakes.Reach); slices.Index(tactics, goal) > at {
+		return intent + ", towards " + goal, reason + "; its rights open " + why + cite(stakes.ReachFrom)
 	}
 	return intent, reason
 }

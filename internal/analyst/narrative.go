@@ -111,7 +111,7 @@ func why(d Dossier, s v1alpha1.InvestigationStatus) []string {
 	lines = append(lines,
 		fmt.Sprintf("The evidence and what was known before add up to %s: a probability of %s that this is an attack.", decibans(c.Score), percent(c.ProbabilityPermille)),
 		fmt.Sprintf("Before any evidence: %s (%s).", Plain(c.PriorReason, 300), decibans(c.Prior)))
-	lines = append(lines, judged(d, s)...)
+	lines = append(lines, judged(s)...)
 	if found := speaking(s, true); len(found) > 0 {
 		return append(lines, found...)
 	}
@@ -121,38 +121,16 @@ func why(d Dossier, s v1alpha1.InvestigationStatus) []string {
 	return append(lines, "No evidence speaks for an attack.")
 }
 
-// judged tells severity, intent and priority.
-func judged(d Dossier, s v1alpha1.InvestigationStatus) []string {
-	asked := reachQuestion(d)
-	severity, intent := fmt.Sprintf("Severity %s: %s", s.Severity, Plain(s.SeverityReason, 280)), ""
-	if wide(d.Stakes.Reach) && !benign(s.Verdict) {
-		severity += asked
-	}
-	lines := []string{severity + "."}
+// judged tells severity, intent and priority, whose reasons name what they rest on.
+func judged(s v1alpha1.InvestigationStatus) []string {
+	lines := []string{fmt.Sprintf("Severity %s: %s.", s.Severity, Plain(s.SeverityReason, 360))}
 	switch {
 	case s.Intent != "":
-		intent = fmt.Sprintf("Likely intent: %s, since %s", s.Intent, Plain(s.IntentReason, 240))
-		if strings.Contains(s.Intent, ", ") {
-			intent += asked
-		}
-		lines = append(lines, intent+".")
+		lines = append(lines, fmt.Sprintf("Likely intent: %s, since %s.", s.Intent, Plain(s.IntentReason, 320)))
 	case !benign(s.Verdict):
 		lines = append(lines, "Its intent is not known: no alert names a technique of ATT&CK that says.")
 	}
-	return append(lines, fmt.Sprintf("Priority %s: %s%s.", s.Priority, Plain(s.PriorityReason, 300), asked))
-}
-
-// reachQuestion names who answered how far the identities reach.
-func reachQuestion(d Dossier) string {
-	if d.Stakes.Reach == nil {
-		return ""
-	}
-	for _, q := range d.Questions {
-		if _, operation, _ := strings.Cut(q.Use, "/"); operation == ReachOperation && q.State == v1alpha1.QuestionAnswered {
-			return fmt.Sprintf(" (question %s)", Plain(q.ID, 64))
-		}
-	}
-	return ""
+	return append(lines, fmt.Sprintf("Priority %s: %s.", s.Priority, Plain(s.PriorityReason, 360)))
 }
 
 // against lists what counts the other way, and what would have if it could be trusted.

@@ -94,8 +94,8 @@ func TestNarrative(t *testing.T) {
 		verdict v1alpha1.Verdict
 	}{
 		"benign":      {dismissed(), Dossier{Alerts: one, Questions: answered}, v1alpha1.BenignPositive},
-		"confirmed":   {confirmed(), Dossier{Alerts: one, Questions: answered, Stakes: Stakes{Reach: &v1alpha1.BlastRadius{Secrets: 3, Namespaces: 1}}}, v1alpha1.TruePositive},
-		"undecided":   {undecided(), Dossier{Alerts: one, Questions: answered, Stakes: Stakes{Reach: &v1alpha1.BlastRadius{Nodes: 2}}}, v1alpha1.Undetermined},
+		"confirmed":   {confirmed(), Dossier{Alerts: one, Questions: answered, Stakes: Stakes{Reach: &v1alpha1.BlastRadius{Secrets: 3, Namespaces: 1}, ReachFrom: "universal/permissions"}}, v1alpha1.TruePositive},
+		"undecided":   {undecided(), Dossier{Alerts: one, Questions: answered, Stakes: Stakes{Criticality: CriticalityHigh, CriticalityFrom: "universal/target", Reach: &v1alpha1.BlastRadius{Nodes: 2}, ReachFrom: "universal/permissions"}}, v1alpha1.Undetermined},
 		"no evidence": {Facts{Alerts: []Belief{{Alert: "a", Prior: -70, Reason: "by severity"}}}, Dossier{Alerts: one}, v1alpha1.Undetermined},
 		"no alerts":   {Facts{}, Dossier{}, v1alpha1.Undetermined},
 		"unanswered": {

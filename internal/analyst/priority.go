@@ -27,7 +27,8 @@ func likelihood(c Conclusion, grade *v1alpha1.Grade) (permille int32, words stri
 func Priority(c Conclusion, grade *v1alpha1.Grade, severity v1alpha1.Severity, stakes Stakes) (v1alpha1.Priority, string) {
 	permille, likely := likelihood(c, grade)
 	reason := strings.Join([]string{
-		likely, "severity " + string(severity), "criticality " + stakes.Criticality.stated(), "reach: " + reaches(stakes.Reach),
+		likely, "severity " + string(severity), "criticality " + stakes.Criticality.stated() + cite(stakes.CriticalityFrom),
+		"reach: " + reaches(stakes.Reach) + cite(stakes.ReachFrom),
 	}, "; ")
 	bad := severity.Rank() >= v1alpha1.SeverityHigh.Rank()
 	switch {

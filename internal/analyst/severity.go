@@ -24,6 +24,16 @@ type Stakes struct {
 	Criticality Criticality
 	// Reach of the identities in the case; nil if it is not known.
 	Reach *v1alpha1.BlastRadius
+	// CriticalityFrom and ReachFrom are the ids of the questions that told.
+	CriticalityFrom, ReachFrom string
+}
+
+// cite names the question that a claim rests on.
+func cite(question string) string {
+	if question == "" {
+		return ""
+	}
+	return " (question " + Plain(question, 64) + ")"
 }
 
 // Severity of a case is how bad the attack is, if it is one, and what that follows
@@ -38,31 +48,30 @@ func Severity(alerts []v1alpha1.Alert, verdict v1alpha1.Verdict, stakes Stakes) 
 	if benign(verdict) {
 		return v1alpha1.SeverityInformational, fmt.Sprintf("%s, but the verdict is %s", reason, verdict)
 	}
+	// Fatal is for who sees the damage; it is never concluded.
+	most := max(stated.Rank(), v1alpha1.SeverityCritical.Rank())
 	rank, reasons := stated.Rank(), []string{reason}
-	move := func(by int, why string) {
-		rank += by
-		reasons = append(reasons, why)
+	move := func(to int, why string) {
+		if to = min(max(to, 0), most); to != rank {
+			rank, reasons = to, append(reasons, why)
+		}
 	}
 	switch stakes.Criticality {
 	case CriticalityHigh, CriticalityCritical:
-		move(1, "raised for a target of criticality "+string(stakes.Criticality))
+		move(rank+1, "raised for a target of criticality "+string(stakes.Criticality)+cite(stakes.CriticalityFrom))
 	case CriticalityLow:
-		move(-1, "lowered for targets of criticality low")
+		move(rank-1, "lowered for targets of criticality low"+cite(stakes.CriticalityFrom))
 	}
 	if wide(stakes.Reach) {
-		move(1, "raised for what it reaches: "+reaches(stakes.Reach))
+		move(rank+1, "raised for what it reaches: "+reaches(stakes.Reach)+cite(stakes.ReachFrom))
 	}
 	if verdict == v1alpha1.TruePositive {
 		least, why := v1alpha1.SeverityMedium, "an attack is Medium at least"
 		if stakes.Reach != nil && stakes.Reach.ClusterAdmin {
-			least, why = v1alpha1.SeverityCritical, "an attack that can do everything in the cluster is Critical"
+			least, why = v1alpha1.SeverityCritical, "an attack that can do everything in the cluster"+cite(stakes.ReachFrom)+" is Critical"
 		}
-		if below := least.Rank() - rank; below > 0 {
-			move(below, why)
-		}
+		move(max(rank, least.Rank()), why)
 	}
-	// Fatal is for who sees the damage; it is never concluded.
-	rank = min(max(rank, 0), max(stated.Rank(), v1alpha1.SeverityCritical.Rank()))
 	return v1alpha1.Severities[rank], strings.Join(reasons, "; ")
 }
 

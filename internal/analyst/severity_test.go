@@ -22,16 +22,16 @@ func TestSeverity(t *testing.T) {
 		"little in reach lowers nothing":   {v1alpha1.SeverityHigh, v1alpha1.Undetermined, Stakes{Reach: own}, v1alpha1.SeverityHigh, "alert a states High"},
 		"a critical target":                {v1alpha1.SeverityMedium, v1alpha1.Undetermined, Stakes{Criticality: CriticalityCritical}, v1alpha1.SeverityHigh, "criticality critical"},
 		"a target that matters little":     {v1alpha1.SeverityMedium, v1alpha1.Undetermined, Stakes{Criticality: CriticalityLow}, v1alpha1.SeverityLow, "criticality low"},
-		"nothing is lower than the lowest": {v1alpha1.SeverityInformational, v1alpha1.Undetermined, Stakes{Criticality: CriticalityLow}, v1alpha1.SeverityInformational, "criticality low"},
+		"nothing is lower than the lowest": {v1alpha1.SeverityInformational, v1alpha1.Undetermined, Stakes{Criticality: CriticalityLow}, v1alpha1.SeverityInformational, "alert a states Informational"},
 		"a node in reach":                  {v1alpha1.SeverityMedium, v1alpha1.Undetermined, Stakes{Reach: node}, v1alpha1.SeverityHigh, "0 namespaces, exec into 0 pods, 1 node"},
-		"both":                             {v1alpha1.SeverityMedium, v1alpha1.Undetermined, Stakes{CriticalityHigh, node}, v1alpha1.SeverityCritical, "criticality high; raised for what it reaches"},
-		"Fatal is not concluded":           {v1alpha1.SeverityCritical, v1alpha1.TruePositive, Stakes{CriticalityHigh, everything}, v1alpha1.SeverityCritical, "states Critical"},
-		"but stated":                       {v1alpha1.SeverityFatal, v1alpha1.TruePositive, Stakes{CriticalityHigh, everything}, v1alpha1.SeverityFatal, "states Fatal"},
+		"both":                             {v1alpha1.SeverityMedium, v1alpha1.Undetermined, Stakes{Criticality: CriticalityHigh, Reach: node}, v1alpha1.SeverityCritical, "criticality high; raised for what it reaches"},
+		"Fatal is not concluded":           {v1alpha1.SeverityCritical, v1alpha1.TruePositive, Stakes{Criticality: CriticalityHigh, Reach: everything}, v1alpha1.SeverityCritical, "states Critical"},
+		"but stated":                       {v1alpha1.SeverityFatal, v1alpha1.TruePositive, Stakes{Criticality: CriticalityHigh, Reach: everything}, v1alpha1.SeverityFatal, "states Fatal"},
 		"an attack of which little is said": {v1alpha1.SeverityInformational, v1alpha1.TruePositive, Stakes{}, v1alpha1.SeverityMedium,
 			"alert a states Informational; an attack is Medium at least"},
 		"an attack with the cluster":   {v1alpha1.SeverityLow, v1alpha1.TruePositive, Stakes{Reach: everything}, v1alpha1.SeverityCritical, "is Critical"},
 		"the same is not certain":      {v1alpha1.SeverityLow, v1alpha1.Undetermined, Stakes{Reach: everything}, v1alpha1.SeverityMedium, "as cluster-admin"},
-		"expected":                     {v1alpha1.SeverityCritical, v1alpha1.BenignPositive, Stakes{CriticalityHigh, everything}, v1alpha1.SeverityInformational, "alert a states Critical, but the verdict is BenignPositive"},
+		"expected":                     {v1alpha1.SeverityCritical, v1alpha1.BenignPositive, Stakes{Criticality: CriticalityHigh, Reach: everything}, v1alpha1.SeverityInformational, "alert a states Critical, but the verdict is BenignPositive"},
 		"did not happen":               {v1alpha1.SeverityCritical, v1alpha1.FalsePositive, Stakes{}, v1alpha1.SeverityInformational, "but the verdict is FalsePositive"},
 		"a severity that nobody knows": {"Apocalyptic", v1alpha1.Undetermined, Stakes{}, v1alpha1.SeverityInformational, "states Informational"},
 	}
@@ -44,6 +44,9 @@ func TestSeverity(t *testing.T) {
 			got, reason := Severity(alerts, tt.verdict, tt.stakes)
 			if got != tt.want || !strings.Contains(reason, tt.because) {
 				t.Errorf("%s since %s; want %s since %s", got, reason, tt.want, tt.because)
+			}
+			if moved := strings.Contains(reason, ";"); moved != (got != tt.states) && tt.states.Rank() > 0 && !benign(tt.verdict) {
+				t.Errorf("%s, where %s was stated, since %s", got, tt.states, reason)
 			}
 		})
 	}
@@ -79,7 +82,7 @@ func TestPriority(t *testing.T) {
 		want     v1alpha1.Priority
 		because  string
 	}{
-		"a certain attack":                {999, nil, v1alpha1.SeverityHigh, v1alpha1.PriorityP1, "probability 99.9 %; severity High; criticality high; reach: 212 Secrets in 14 namespaces, exec into 0 pods, 3 nodes"},
+		"a certain attack":                {999, nil, v1alpha1.SeverityHigh, v1alpha1.PriorityP1, "probability 99.9 %; severity High; criticality high (question universal/target); reach: 212 Secrets in 14 namespaces, exec into 0 pods, 3 nodes (question universal/reach)"},
 		"a certain attack of little harm": {999, nil, v1alpha1.SeverityMedium, v1alpha1.PriorityP2, "severity Medium"},
 		"a likely attack":                 {600, nil, v1alpha1.SeverityHigh, v1alpha1.PriorityP2, "probability 60.0 %"},
 		"a likely one of little harm":     {600, nil, v1alpha1.SeverityLow, v1alpha1.PriorityP3, "probability 60.0 %"},
@@ -92,7 +95,7 @@ func TestPriority(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			stakes := Stakes{CriticalityHigh, &v1alpha1.BlastRadius{Secrets: 212, Namespaces: 14, Nodes: 3}}
+			stakes := Stakes{CriticalityHigh, &v1alpha1.BlastRadius{Secrets: 212, Namespaces: 14, Nodes: 3}, "universal/target", "universal/reach"}
 			got, reason := Priority(Conclusion{ProbabilityPermille: tt.permille}, tt.grade, tt.severity, stakes)
 			if got != tt.want || !strings.Contains(reason, tt.because) {
 				t.Errorf("%s since %s; want %s since %s", got, reason, tt.want, tt.because)
@@ -133,13 +136,13 @@ func TestIntent(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			for _, verdict := range []v1alpha1.Verdict{v1alpha1.TruePositive, v1alpha1.Undetermined} {
-				got, why := Intent(tt.alerts, verdict, tt.reach)
+				got, why := Intent(tt.alerts, verdict, Stakes{Reach: tt.reach})
 				if diff := cmp.Diff([]string{tt.want, tt.why}, []string{got, why}); diff != "" {
 					t.Errorf("%s (-want +got):\n%s", verdict, diff)
 				}
 			}
 			for _, verdict := range []v1alpha1.Verdict{v1alpha1.BenignPositive, v1alpha1.FalsePositive} {
-				if got, why := Intent(tt.alerts, verdict, tt.reach); got != "" || why != "" {
+				if got, why := Intent(tt.alerts, verdict, Stakes{Reach: tt.reach}); got != "" || why != "" {
 					t.Errorf("%s intends %q since %s", verdict, got, why)
 				}
 			}
