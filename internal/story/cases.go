@@ -13,10 +13,11 @@ const last = "P9"
 
 func urgency(c *v1alpha1.Investigation) string { return cmp.Or(string(c.Status.Priority), last) }
 
-// ByUrgency sorts cases, the most urgent and then the oldest first.
+// ByUrgency sorts cases, the most urgent, then the most severe and then the oldest first.
 func ByUrgency(cases []v1alpha1.Investigation) {
 	slices.SortFunc(cases, func(a, b v1alpha1.Investigation) int {
-		return cmp.Or(cmp.Compare(urgency(&a), urgency(&b)), opened(&a).Compare(opened(&b).Time),
+		return cmp.Or(cmp.Compare(urgency(&a), urgency(&b)), cmp.Compare(b.Status.Severity.Rank(), a.Status.Severity.Rank()),
+			opened(&a).Compare(opened(&b).Time),
 			cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 	})
 }

@@ -230,3 +230,24 @@ func TestSpan(t *testing.T) {
 		})
 	}
 }
+
+func TestByUrgency(t *testing.T) {
+	of := func(name string, p v1alpha1.Priority, s v1alpha1.Severity, minute int) v1alpha1.Investigation {
+		c := *begun()
+		c.Name, c.CreationTimestamp.Time = name, nine.Add(time.Duration(minute)*time.Minute)
+		c.Status.Priority, c.Status.Severity = p, s
+		return c
+	}
+	cases := []v1alpha1.Investigation{
+		of("new", "", "", 0), of("less", v1alpha1.PriorityP2, v1alpha1.SeverityCritical, 0), of("young", v1alpha1.PriorityP1, v1alpha1.SeverityHigh, 2),
+		of("old", v1alpha1.PriorityP1, v1alpha1.SeverityHigh, 1), of("severe", v1alpha1.PriorityP1, v1alpha1.SeverityCritical, 3),
+	}
+	ByUrgency(cases)
+	var got []string
+	for _, c := range cases {
+		got = append(got, c.Name)
+	}
+	if want := "severe old young less new"; strings.Join(got, " ") != want {
+		t.Errorf("%s, want %s", strings.Join(got, " "), want)
+	}
+}
