@@ -11,6 +11,7 @@ import (
 
 const (
 	opRuleHistory     = "rule-history"
+	opRelatedEvents   = "related-events"
 	opVulnerabilities = "vulnerabilities"
 	opPolicyReports   = "policy-reports"
 	opNetworkRules    = "network-rules"

@@ -95,6 +95,7 @@ func (i *Investigator) investigate(ctx context.Context, file *caseFile) (outcome
 	status := analyst.Assemble(analyst.Dossier{
 		Alerts: file.alerts, Questions: q.states(), Conclusion: conclusion, Unanswered: unanswered,
 		Known:  analyst.Known(q.answers(opVulnerabilities), q.answers(opPolicyReports), q.answers(opNetworkRules)),
+		Beside: analyst.Beside(q.answers(opRelatedEvents), file.alerts),
 		Stakes: q.stakes(), Merged: file.merged,
 		Analyst: engineName, Grade: file.investigation.Spec.Grade,
 	})

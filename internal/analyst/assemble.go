@@ -16,6 +16,8 @@ type Dossier struct {
 	// Questions that were asked, and how they ended.
 	Questions  []v1alpha1.QuestionStatus
 	Conclusion Conclusion
+	// Beside is what the actors did that no alert is about, in words.
+	Beside []string
 	// Known is what other tools know of the pods in the case, in words.
 	Known []string
 	// Unanswered names what is not known, in words.

@@ -25,6 +25,9 @@ const (
 func narrative(d Dossier, s v1alpha1.InvestigationStatus) string {
 	var b strings.Builder
 	section(&b, "What happened", happened(d, s))
+	if len(d.Beside) > 0 {
+		section(&b, "What the actors did besides", d.Beside)
+	}
 	section(&b, "Why "+string(s.Verdict), why(d, s))
 	section(&b, "What speaks against it", against(s))
 	if len(d.Known) > 0 {

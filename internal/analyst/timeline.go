@@ -44,7 +44,7 @@ func Timeline(alerts []v1alpha1.Alert) []v1alpha1.TimelineEntry {
 	for _, a := range alerts {
 		entry := v1alpha1.TimelineEntry{
 			Time: a.Spec.FirstSeen, Count: max(a.Status.Count, 1), Alert: a.Name, Severity: a.Spec.Severity,
-			What: cmp.Or(Plain(a.Spec.Title, maxTitle), Plain(a.Spec.Rule, maxTitle), "an alert without words"), Techniques: a.Spec.Techniques,
+			What: Plain(what(&a.Spec), maxTitle), Techniques: a.Spec.Techniques,
 		}
 		if a.Status.LastSeen.After(a.Spec.FirstSeen.Time) {
 			until := a.Status.LastSeen
@@ -53,4 +53,24 @@ func Timeline(alerts []v1alpha1.Alert) []v1alpha1.TimelineEntry {
 		entries = append(entries, entry)
 	}
 	return entries
+}
+
+// seen are the attributes of sensors that say most of what ran and what it touched.
+var seen = []struct{ attribute, words string }{
+	{"proc.cmdline", "runs"}, {"proc.pname", "started by"}, {"fd.name", "on"},
+}
+
+// what happened, in the words of its alert, and what a sensor says beside them.
+func what(spec *v1alpha1.AlertSpec) string {
+	title := cmp.Or(Plain(spec.Title, maxTitle), Plain(spec.Rule, maxTitle), "an alert without words")
+	var more []string
+	for _, s := range seen {
+		if value := spec.Attributes[s.attribute]; value != "" && !strings.Contains(title, Plain(value, maxTitle)) {
+			more = append(more, s.words+" "+quote(value, 120))
+		}
+	}
+	if len(more) == 0 {
+		return title
+	}
+	return Plain(title, maxTitle-300) + ": " + strings.Join(more, ", ")
 }

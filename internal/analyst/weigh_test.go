@@ -159,7 +159,7 @@ func TestWeigh(t *testing.T) {
 		},
 		"alerts that nobody names are not explained": {
 			facts:       Facts{Findings: []Finding{{Text: "x", Alert: "a", Provenance: trusted, Decibans: -20}}},
-			wantVerdict: v1alpha1.Undetermined, wantScore: -40, wantReason: "decides neither way",
+			wantVerdict: v1alpha1.Undetermined, wantScore: -70, wantReason: "decides neither way",
 			wantLines: []line{{0, "does not explain alert"}},
 		},
 	}
