@@ -23,6 +23,9 @@ var (
 	ErrUnsupported = errors.New("unsupported operation")
 	// ErrConflict: the target was changed in a way that must not be overwritten.
 	ErrConflict = errors.New("conflict")
+	// ErrBlocked: something keeps the change from being made for now, such as a disruption
+	// budget, which the message names. What was not done is tried again.
+	ErrBlocked = errors.New("blocked for now")
 )
 
 // Connector is a configured tool. What it can do beyond Check is told by the
@@ -64,6 +67,10 @@ type Plan struct {
 	Affects []string
 	// Grants names the roles that the target gives to whoever it binds, such as tocsin-senior.
 	Grants []string
+	// Shares that the change takes of workloads.
+	Shares []Share
+	// Blocked says what keeps the change from being made now; empty for nothing. It passes by itself.
+	Blocked string
 	// Done: the target is already as the request wants it.
 	Done bool
 	// Inverse takes the change back; nil if nothing can.
@@ -74,6 +81,21 @@ type Plan struct {
 type Inverse struct {
 	Operation string          `json:"operation"`
 	Arguments json.RawMessage `json:"arguments"`
+}
+
+// Share is how much of a workload a change takes away.
+type Share struct {
+	// Workload that controls the pods.
+	Workload v1alpha1.TargetReference
+	// Pods that it has, and how many of them serve: ready, not isolated, not about to go.
+	Pods, Serving int
+	// Taken of those that serve.
+	Taken int
+}
+
+// Excessive: less than half of the pods would be left serving, and they are more than one.
+func (s Share) Excessive() bool {
+	return s.Taken > 0 && s.Pods > 1 && 2*(s.Serving-s.Taken) < s.Pods
 }
 
 // Result of an execution.
@@ -104,8 +126,9 @@ type Responder interface {
 	// Plan tells what the request would change, without changing anything.
 	Plan(ctx context.Context, request Request) (Plan, error)
 	// Execute makes the change of a plan that was made for the same request. It
-	// refuses when the target is no longer the planned one. An error means that it
-	// is not known whether anything was changed; every other end is a Result.
+	// refuses when the target is no longer the planned one. ErrBlocked means that what
+	// is not done can be done later, any other error that it is not known whether
+	// anything was changed; every other end is a Result.
 	Execute(ctx context.Context, request Request, plan Plan) (Result, error)
 	// Observe tells how much of the request's effect on the target is there.
 	Observe(ctx context.Context, request Request, target v1alpha1.TargetReference) (Effect, error)

@@ -79,7 +79,7 @@ func split(namespacedName string) (namespace, name string) {
 }
 
 // decode reads arguments that fit their schema.
-func decode[T any](arguments map[string]any) (T, error) {
+func decode[T any](arguments any) (T, error) {
 	var into T
 	raw, err := json.Marshal(arguments)
 	if err == nil {

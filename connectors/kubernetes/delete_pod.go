@@ -2,15 +2,12 @@ package kubernetes
 
 import (
 	"context"
-	"fmt"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/connectors"
-	"github.com/tocsin-dev/tocsin/internal/kube"
 	"github.com/tocsin-dev/tocsin/internal/operation"
 )
 
@@ -34,28 +31,12 @@ func (deletePod) plan(ctx context.Context, c *cluster, request connectors.Reques
 	if err != nil {
 		return connectors.Plan{}, err
 	}
-	target := pod(a.Pod, "")
-	plan := connectors.Plan{Target: target, Summary: "delete pod " + a.Pod}
-	found, err := c.get(ctx, target)
-	if gone(err) {
-		plan.Done, plan.Warnings = true, []string{"there is no pod " + a.Pod}
-		return plan, nil
-	}
-	if err != nil {
+	plan, found, err := c.planDeparture(ctx, a.Pod, "delete")
+	if err != nil || plan.Done {
 		return plan, err
 	}
-	plan.Target.UID = string(found.GetUID())
-	if plan.Done = found.GetDeletionTimestamp() != nil; plan.Done {
-		return plan, nil
-	}
-	if err := c.Delete(ctx, found, exactly(found.GetUID()), client.DryRunAll); err != nil {
-		return plan, c.explain(err, "planning to delete "+name(target))
-	}
-	if metav1.GetControllerOf(found) == nil {
-		plan.Warnings = append(plan.Warnings, fmt.Sprintf("no controller owns pod %s: nothing will start it again", a.Pod))
-	}
-	plan.Diff, err = kube.Diff(found, nil)
-	return plan, err
+	err = c.Delete(ctx, found, exactly(found.UID), client.DryRunAll)
+	return plan, c.explain(err, "planning to delete "+name(plan.Target))
 }
 
 func (deletePod) execute(ctx context.Context, c *cluster, _ connectors.Request, plan connectors.Plan) (connectors.Result, error) {

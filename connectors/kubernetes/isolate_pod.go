@@ -10,6 +10,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
@@ -45,6 +46,7 @@ func (isolatePod) plan(ctx context.Context, c *cluster, request connectors.Reque
 	labelling := i
 	var created, labelled bool
 	var policyDiff, podDiff string
+	var around surroundings
 	// At the same time, since an attacker has until the last answer.
 	var trials errgroup.Group
 	trials.Go(func() (err error) {
@@ -58,6 +60,10 @@ func (isolatePod) plan(ctx context.Context, c *cluster, request connectors.Reque
 		labelled, podDiff, err = labelling.tryLabel(ctx, c, found)
 		return err
 	})
+	trials.Go(func() (err error) {
+		around, err = c.surroundings(ctx, i.pod.Namespace)
+		return err
+	})
 	if err := trials.Wait(); err != nil {
 		return plan, err
 	}
@@ -68,6 +74,8 @@ func (isolatePod) plan(ctx context.Context, c *cluster, request connectors.Reque
 	if plan.Warnings, err = holes(found, policies.Items); err != nil {
 		return plan, err
 	}
+	felt := around.without(map[types.UID]bool{found.GetUID(): true})
+	plan.Shares, plan.Warnings = felt.shares, append(plan.Warnings, felt.warnings...)
 	plan.Inverse, err = labelling.inverse()
 	return plan, err
 }

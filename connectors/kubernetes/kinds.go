@@ -19,6 +19,7 @@ var apiVersions = map[string]string{
 	"StatefulSet":        appsv1.SchemeGroupVersion.String(),
 	"DaemonSet":          appsv1.SchemeGroupVersion.String(),
 	"ReplicaSet":         appsv1.SchemeGroupVersion.String(),
+	"ControllerRevision": appsv1.SchemeGroupVersion.String(),
 	"Job":                batchv1.SchemeGroupVersion.String(),
 	"CronJob":            batchv1.SchemeGroupVersion.String(),
 	"RoleBinding":        rbacv1.SchemeGroupVersion.String(),
@@ -36,6 +37,11 @@ type object struct {
 
 func (o object) target() v1alpha1.TargetReference {
 	return v1alpha1.TargetReference{APIVersion: apiVersions[o.Kind], Kind: o.Kind, Namespace: o.Namespace, Name: o.Name, UID: o.UID}
+}
+
+// named is the object that a target is, as an inverse names it.
+func named(target v1alpha1.TargetReference) object {
+	return object{Kind: target.Kind, Namespace: target.Namespace, Name: target.Name, UID: target.UID}
 }
 
 func pod(namespacedName, uid string) v1alpha1.TargetReference {

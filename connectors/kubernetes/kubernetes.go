@@ -144,6 +144,9 @@ func (c *Connector) offer(allowed []string) error {
 		}
 		for _, a := range pair.both() {
 			o := a.describe()
+			if c.actions[o.Name] != nil {
+				continue // one action may take back several
+			}
 			c.actions[o.Name] = a
 			c.operations = append(c.operations, o)
 		}

@@ -1,13 +1,7 @@
 package kubernetes
 
 import (
-	"fmt"
-	"maps"
-	"slices"
-	"strings"
-
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
-	"github.com/tocsin-dev/tocsin/connectors"
 	"github.com/tocsin-dev/tocsin/internal/operation"
 )
 
@@ -22,6 +16,8 @@ const labelValueSchema = `{"type": "string", "maxLength": 63, "pattern": "^([A-Z
 
 const labelledKinds = `{"enum": ["Pod", "Namespace", "Node", "ServiceAccount", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob"]}`
 
+var labelMarking = marking{verb: "label", member: "labels", restore: "restore-labels"}
+
 var labelScope = scoped("Namespace", "Node")
 
 var label = &rewriting{
@@ -34,10 +30,10 @@ var label = &rewriting{
 		Result: noResult,
 	},
 	blind:   true,
-	parse:   parseLabel,
-	summary: labelSummary,
-	undo:    undoLabel,
-	undone:  parseRestoreLabels,
+	parse:   labelMarking.parse,
+	summary: labelMarking.summary,
+	undo:    labelMarking.undo,
+	undone:  labelMarking.parseRestore,
 }
 
 var restoreLabels = &rewriting{
@@ -49,78 +45,8 @@ var restoreLabels = &rewriting{
 				properties("key", labelKeySchema, "from?", labelValueSchema, "to?", labelValueSchema)+`}`) + "," + labelScope + "}",
 		Result: noResult,
 	},
-	parse:   parseRestoreLabels,
-	summary: labelSummary,
-}
-
-// labelChange is one label; nil stands for absent.
-type labelChange struct {
-	Key  string  `json:"key"`
-	From *string `json:"from,omitempty"`
-	To   *string `json:"to,omitempty"`
-}
-
-type restoreLabelsArguments struct {
-	object
-	Labels []labelChange `json:"labels"`
-}
-
-func parseLabel(arguments map[string]any) (rewrite, error) {
-	a, err := decode[struct {
-		object
-		Labels map[string]string `json:"labels"`
-	}](arguments)
-	r := rewrite{target: a.target()}
-	for _, key := range slices.Sorted(maps.Keys(a.Labels)) {
-		r.fields = append(r.fields, field{path: labelPath(key), to: a.Labels[key]})
-	}
-	return r, err
-}
-
-func parseRestoreLabels(arguments map[string]any) (rewrite, error) {
-	a, err := decode[restoreLabelsArguments](arguments)
-	r := rewrite{target: a.target()}
-	for _, l := range a.Labels {
-		r.fields = append(r.fields, field{path: labelPath(l.Key), from: optional(l.From), to: optional(l.To)})
-	}
-	return r, err
-}
-
-func undoLabel(r rewrite) (*connectors.Inverse, error) {
-	a := restoreLabelsArguments{object: object{Kind: r.target.Kind, Namespace: r.target.Namespace, Name: r.target.Name, UID: r.target.UID}}
-	for _, f := range r.swapped().fields {
-		a.Labels = append(a.Labels, labelChange{Key: f.path[len(f.path)-1], From: pointer(f.from), To: pointer(f.to)})
-	}
-	return inverse(restoreLabels.operation.Name, a)
-}
-
-func labelSummary(r rewrite) string {
-	changes := make([]string, 0, len(r.fields))
-	for _, f := range r.fields {
-		key := strings.TrimPrefix(f.path[len(f.path)-1], v1alpha1.Group+"/")
-		if f.to == nil {
-			changes = append(changes, "no "+key)
-		} else {
-			changes = append(changes, fmt.Sprintf("%s=%s", key, f.to))
-		}
-	}
-	return fmt.Sprintf("label %s %s", name(r.target), strings.Join(changes, ", "))
+	parse:   labelMarking.parseRestore,
+	summary: labelMarking.summary,
 }
 
 func labelPath(key string) []string { return []string{"metadata", "labels", key} }
-
-// optional is the untyped nil for an absent string, which a nil *string is not.
-func optional(s *string) any {
-	if s == nil {
-		return nil
-	}
-	return *s
-}
-
-func pointer(value any) *string {
-	s, ok := value.(string)
-	if !ok {
-		return nil
-	}
-	return &s
-}

@@ -8,6 +8,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -21,9 +22,10 @@ var mapped = []struct {
 }{
 	{corev1.SchemeGroupVersion, meta.RESTScopeNamespace, []string{"Pod", "Service", "ServiceAccount", "ReplicationController", "PersistentVolumeClaim", "Secret"}},
 	{corev1.SchemeGroupVersion, meta.RESTScopeRoot, []string{"Namespace", "Node"}},
-	{appsv1.SchemeGroupVersion, meta.RESTScopeNamespace, []string{"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"}},
+	{appsv1.SchemeGroupVersion, meta.RESTScopeNamespace, []string{"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ControllerRevision"}},
 	{batchv1.SchemeGroupVersion, meta.RESTScopeNamespace, []string{"Job", "CronJob"}},
 	{networkingv1.SchemeGroupVersion, meta.RESTScopeNamespace, []string{"NetworkPolicy", "Ingress"}},
+	{policyv1.SchemeGroupVersion, meta.RESTScopeNamespace, []string{"PodDisruptionBudget"}},
 	{rbacv1.SchemeGroupVersion, meta.RESTScopeNamespace, []string{"Role", "RoleBinding"}},
 	{rbacv1.SchemeGroupVersion, meta.RESTScopeRoot, []string{"ClusterRole", "ClusterRoleBinding"}},
 	{authenticationv1.SchemeGroupVersion, meta.RESTScopeRoot, []string{"SelfSubjectReview"}},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -15,11 +16,14 @@ import (
 	"github.com/tocsin-dev/tocsin/connectors"
 	"github.com/tocsin-dev/tocsin/internal/kube"
 	"github.com/tocsin-dev/tocsin/internal/operation"
+	"github.com/tocsin-dev/tocsin/internal/shorten"
 )
 
 // field is one field of an object, by its path, and its change. Nil stands for absent.
 type field struct {
-	path     []string
+	path []string
+	// element is what tells the item that is meant from the others, where the path leads to a list.
+	element  map[string]any
 	from, to any
 }
 
@@ -30,6 +34,8 @@ type rewrite struct {
 	// subresource through which the fields are changed; empty for the object itself.
 	subresource string
 	fields      []field
+	// overwrites whatever the fields are: it is never taken back.
+	overwrites bool
 }
 
 // rewriting is an action that is a rewrite and nothing else. The inverse of one
@@ -41,8 +47,8 @@ type rewriting struct {
 	blind bool
 	// summary of a rewrite whose from is known.
 	summary func(rewrite) string
-	// warn returns what an approver should know; nil for nothing.
-	warn func(ctx context.Context, c *cluster, r rewrite) ([]string, error)
+	// feel returns what is taken away and what an approver should know; nil for nothing.
+	feel func(ctx context.Context, c *cluster, r rewrite) (blast, error)
 	// undo makes the request that takes the rewrite back; undone reads it again. Both nil for an inverse.
 	undo   func(rewrite) (*connectors.Inverse, error)
 	undone func(arguments map[string]any) (rewrite, error)
@@ -93,15 +99,26 @@ func (a *rewriting) describePlan(ctx context.Context, c *cluster, r rewrite, bef
 	if plan.Diff, err = kube.Diff(before, after); err != nil || plan.Done {
 		return plan, err
 	}
-	if a.warn != nil {
-		if plan.Warnings, err = a.warn(ctx, c, r); err != nil {
+	if a.feel != nil {
+		felt, err := a.feel(ctx, c, r)
+		if err != nil {
 			return plan, err
 		}
+		plan.Shares, plan.Warnings = felt.shares, felt.warnings
 	}
+	plan.Warnings = append(plan.Warnings, warnDeletion(before)...)
 	if a.undo != nil {
 		plan.Inverse, err = a.undo(r)
 	}
 	return plan, err
+}
+
+// warnDeletion: what is changed of an object that is about to go does not last.
+func warnDeletion(found *unstructured.Unstructured) []string {
+	if found.GetDeletionTimestamp() == nil {
+		return nil
+	}
+	return []string{name(reference(found)) + " is being deleted already"}
 }
 
 func (a *rewriting) execute(ctx context.Context, c *cluster, request connectors.Request, plan connectors.Plan) (connectors.Result, error) {
@@ -173,6 +190,10 @@ func (a *rewriting) observe(ctx context.Context, c *cluster, request connectors.
 	if err != nil {
 		return connectors.EffectUnknown, err
 	}
+	return c.observeRewrite(ctx, r, target)
+}
+
+func (c *cluster) observeRewrite(ctx context.Context, r rewrite, target v1alpha1.TargetReference) (connectors.Effect, error) {
 	r.target.UID = target.UID
 	object, err := c.load(ctx, r)
 	if gone(err) {
@@ -208,9 +229,7 @@ func (c *cluster) load(ctx context.Context, r rewrite) (*unstructured.Unstructur
 func (c *cluster) patch(ctx context.Context, r rewrite, before *unstructured.Unstructured, options ...client.PatchOption) (*unstructured.Unstructured, error) {
 	after := before.DeepCopy()
 	for _, f := range r.fields {
-		if f.to == nil {
-			unstructured.RemoveNestedField(after.Object, f.path...)
-		} else if err := unstructured.SetNestedField(after.Object, f.to, f.path...); err != nil {
+		if err := f.set(after); err != nil {
 			return nil, err
 		}
 	}
@@ -233,6 +252,9 @@ func (r rewrite) takeFrom(object *unstructured.Unstructured) {
 
 // conflict is an error where a field is neither as it was nor as it shall be: somebody else changed it.
 func (r rewrite) conflict(object *unstructured.Unstructured) error {
+	if r.overwrites {
+		return nil
+	}
 	for _, f := range r.fields {
 		now := f.value(object)
 		if !equality.Semantic.DeepEqual(now, f.from) && !equality.Semantic.DeepEqual(now, f.to) {
@@ -267,7 +289,7 @@ func effectOf(there, all int) connectors.Effect {
 func (r rewrite) swapped() rewrite {
 	back := rewrite{target: r.target, subresource: r.subresource}
 	for _, f := range r.fields {
-		back.fields = append(back.fields, field{path: f.path, from: f.to, to: f.from})
+		back.fields = append(back.fields, field{path: f.path, element: f.element, from: f.to, to: f.from})
 	}
 	return back
 }
@@ -275,12 +297,69 @@ func (r rewrite) swapped() rewrite {
 // value is nil where the field is absent.
 func (f field) value(object *unstructured.Unstructured) any {
 	value, _, _ := unstructured.NestedFieldNoCopy(object.Object, f.path...)
-	return value
+	if f.element == nil {
+		return value
+	}
+	list, _ := value.([]any)
+	if at := f.index(list); at >= 0 {
+		return list[at]
+	}
+	return nil
 }
+
+// set gives the field its new value.
+func (f field) set(object *unstructured.Unstructured) error {
+	to := f.to
+	if f.element != nil {
+		list, _, err := unstructured.NestedSlice(object.Object, f.path...)
+		if err != nil {
+			return err
+		}
+		to = f.replaced(list)
+	}
+	if to == nil {
+		unstructured.RemoveNestedField(object.Object, f.path...)
+		return nil
+	}
+	return unstructured.SetNestedField(object.Object, to, f.path...)
+}
+
+// replaced is the list with the element as it shall be; nil for an empty one, which
+// the API server leaves out.
+func (f field) replaced(list []any) any {
+	at := f.index(list)
+	switch {
+	case at >= 0 && f.to == nil:
+		list = slices.Delete(list, at, at+1)
+	case at >= 0:
+		list[at] = f.to
+	case f.to != nil:
+		list = append(list, f.to)
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	return list
+}
+
+func (f field) index(list []any) int {
+	return slices.IndexFunc(list, func(item any) bool {
+		object, _ := item.(map[string]any)
+		for key, value := range f.element {
+			if object[key] != value {
+				return false
+			}
+		}
+		return object != nil
+	})
+}
+
+// maxShown bounds a value in a message, in characters.
+const maxShown = 128
 
 func shown(value any) string {
 	if value == nil {
 		return "absent"
 	}
-	return fmt.Sprintf("%q", fmt.Sprint(value))
+	return shorten.Characters(fmt.Sprintf("%q", fmt.Sprint(value)), maxShown)
 }

@@ -5,6 +5,9 @@ import (
 	"fmt"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/connectors"
@@ -27,11 +30,11 @@ var scaleToZero = &rewriting{
 		return scaling(a, nil, nil), err
 	},
 	summary: scaleSummary,
-	warn:    warnScaling,
+	feel:    feelScaling,
 	undo: func(r rewrite) (*connectors.Inverse, error) {
 		from, _ := r.fields[0].from.(int64)
 		return inverse(scale.operation.Name, scaleArguments{
-			object: object{Kind: r.target.Kind, Namespace: r.target.Namespace, Name: r.target.Name, UID: r.target.UID},
+			object: named(r.target),
 			To:     from,
 		})
 	},
@@ -82,15 +85,43 @@ func scaleSummary(r rewrite) string {
 	return fmt.Sprintf("scale %s from %d to %d", name(r.target), from, to)
 }
 
-// warnScaling tells where the workload's owner would scale it up again.
-func warnScaling(ctx context.Context, c *cluster, r rewrite) ([]string, error) {
+// feelScaling tells where the workload's owner would scale it up again, and what else feels it.
+func feelScaling(ctx context.Context, c *cluster, r rewrite) (blast, error) {
 	workload, err := c.get(ctx, r.target)
 	if err != nil {
-		return nil, err
+		return blast{}, err
 	}
+	felt, err := c.withoutPodsOf(ctx, workload)
 	if owner := metav1.GetControllerOf(workload); owner != nil {
-		return []string{fmt.Sprintf("%s is controlled by %s %s, which will scale it up again: scale that one",
-			name(r.target), owner.Kind, owner.Name)}, nil
+		felt.warnings = append(felt.warnings, fmt.Sprintf("%s is controlled by %s %s, which will scale it up again: scale that one",
+			name(r.target), owner.Kind, owner.Name))
 	}
-	return nil, nil
+	return felt, err
+}
+
+// withoutPodsOf tells what it would be like without any pod of a workload.
+func (c *cluster) withoutPodsOf(ctx context.Context, workload *unstructured.Unstructured) (blast, error) {
+	around, err := c.surroundings(ctx, workload.GetNamespace())
+	if err != nil {
+		return blast{}, err
+	}
+	raw, _, err := unstructured.NestedMap(workload.Object, "spec", "selector")
+	if err != nil {
+		return blast{}, err
+	}
+	decoded, err := decode[metav1.LabelSelector](raw)
+	if err != nil {
+		return blast{}, err
+	}
+	selector, err := metav1.LabelSelectorAsSelector(&decoded)
+	if err != nil {
+		return blast{}, err
+	}
+	taken := map[types.UID]bool{}
+	for i := range around.pods {
+		if selector.Matches(labels.Set(around.pods[i].Labels)) {
+			taken[around.pods[i].UID] = true
+		}
+	}
+	return around.without(taken), nil
 }

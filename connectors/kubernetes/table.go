@@ -34,5 +34,12 @@ func actions() []reversible {
 		{does: removeRoleBinding{}, undoes: createRoleBinding{}},
 		{does: scaleToZero, undoes: scale},
 		{does: cordon, undoes: uncordon},
+		{does: drain{}, undoes: uncordon},
+		{does: evictPod{}},
+		{does: annotate, undoes: restoreAnnotations},
+		{does: restartWorkload{}},
+		{does: rollbackWorkload{}, undoes: restoreRevision{}},
+		{does: suspendCronJob, undoes: resumeCronJob},
+		{does: taintNode, undoes: restoreTaint},
 	}
 }

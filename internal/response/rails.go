@@ -55,7 +55,7 @@ func (r Rails) Refuse(s Subject) string {
 		return fmt.Sprintf("Tocsin runs on node %s", r.Node)
 	case group == rbacGroup && (strings.HasPrefix(s.Target.Name, "system:") || s.Target.Name == "cluster-admin"):
 		return fmt.Sprintf("%s %s belongs to the control plane", s.Target.Kind, s.Target.Name)
-	case slices.Contains(systemNamespaces, namespace) && !s.Named:
+	case SystemNamespace(namespace) && !s.Named:
 		return fmt.Sprintf("namespace %s is protected; an ApprovalPolicy that lists it in spec.scope.targetNamespaces lifts that", namespace)
 	}
 	for _, approver := range s.Approvers {
@@ -89,6 +89,9 @@ func Stopped(annotations map[string]string) bool {
 	value, found := annotations[v1alpha1.AnnotationStop]
 	return found && value != "false"
 }
+
+// SystemNamespace says whether a namespace holds the cluster's own parts.
+func SystemNamespace(name string) bool { return slices.Contains(systemNamespaces, name) }
 
 // NamespaceOf is the namespace that a target is in or is; empty for other cluster-scoped ones.
 func NamespaceOf(target v1alpha1.TargetReference) string {
