@@ -80,8 +80,11 @@ const (
 	ReasonAuthorized = "Authorized"
 	// ReasonDenied: a policy or a human refused it.
 	ReasonDenied = "Denied"
-	// ReasonGuardRail: the target is never touched, or the namespace has used up its actions of this hour.
+	// ReasonGuardRail: the target is never touched, too much of a workload would be taken away at once, or the
+	// namespace has used up its actions of this hour.
 	ReasonGuardRail = "GuardRail"
+	// ReasonBlocked: something is in the way for now, such as a disruption budget; the message says what.
+	ReasonBlocked = "Blocked"
 	// ReasonStopped: a stop switch is set; the message names the Namespace.
 	ReasonStopped = "Stopped"
 	// ReasonExpired: not started in time.

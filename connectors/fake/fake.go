@@ -68,6 +68,7 @@ type Connector struct {
 	calls      []Call
 	changes    map[string]int
 	scripted   map[Point][]func() error
+	foretold   func(*connectors.Plan)
 }
 
 var (
@@ -169,6 +170,13 @@ func (c *Connector) At(p Point, do func() error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.scripted[p] = append(c.scripted[p], do)
+}
+
+// Foretell adds to every plan from now on that has something to do.
+func (c *Connector) Foretell(add func(*connectors.Plan)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.foretold = add
 }
 
 // reach does what is scripted for the point. The lock must not be held, since a script may use the connector.

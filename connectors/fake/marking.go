@@ -68,6 +68,9 @@ func (c *Connector) Plan(ctx context.Context, request connectors.Request) (conne
 		return plan, nil
 	}
 	plan.Diff = fmt.Sprintf("--- %s (now)\n+++ %s (planned)\n-%s: %d\n+%s: %d\n", name, name, m.mark, object.Marks[m.mark], m.mark, m.to)
+	if c.foretold != nil {
+		c.foretold(&plan)
+	}
 	if m.inverse != "" {
 		arguments, err := json.Marshal(map[string]string{m.argument: name})
 		if err != nil {

@@ -12,6 +12,10 @@ const (
 	maxExecutions = 3
 	// maxLooking is how long an effect that cannot be told is looked for before a human must.
 	maxLooking = time.Minute
+	// maxBlocked is how long an action that is half done waits for what is in its way.
+	maxBlocked = time.Hour
+	// blockedRetry is how soon to look again whether it is still in the way: nothing tells.
+	blockedRetry = 10 * time.Second
 )
 
 // attempts remembers what this process tried. After a restart it begins anew,
@@ -34,6 +38,15 @@ func (a *attempts) executed(uid types.UID) {
 	defer a.mu.Unlock()
 	known := a.of[uid]
 	known.executions++
+	a.of[uid] = known
+}
+
+// held takes an execution back that something was in the way of.
+func (a *attempts) held(uid types.UID) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	known := a.of[uid]
+	known.executions--
 	a.of[uid] = known
 }
 

@@ -79,7 +79,10 @@ func NewReconciler(d Dependencies) *Reconciler {
 		approve{ballot: ballot},
 		guard,
 		stop,
-		execute{targets: targets, budget: newBudget(d.Client, d.Rails.HourlyCap), log: d.Log, store: store, observe: observe},
+		execute{
+			targets: targets, budget: newBudget(d.Client, d.Rails.HourlyCap), log: d.Log, store: store, observe: observe,
+			reach: reach{reader: d.Client},
+		},
 	}}
 }
 

@@ -371,22 +371,28 @@ func TestAPolicyThatNamesItLiftsTheRailOfASystemNamespace(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			p := &v1alpha1.ApprovalPolicy{
-				ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "dns"},
-				Spec:       v1alpha1.ApprovalPolicySpec{Module: "m", Tests: "t", Scope: &v1alpha1.PolicyScope{TargetNamespaces: tc.namespaces}},
-			}
-			if err := w.client.Create(t.Context(), p); err != nil {
-				t.Fatal(err)
-			}
-			p.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: tc.ready, Reason: "Test", LastTransitionTime: metav1.Now()}}
-			if err := w.client.Status().Update(t.Context(), p); err != nil {
-				t.Fatal(err)
-			}
+			w.policy("dns", v1alpha1.PolicyScope{TargetNamespaces: tc.namespaces}, tc.ready)
 			w.decisions["label"] = v1alpha1.Decision{Outcome: v1alpha1.DecisionAllow, Policies: []string{"dns"}, Reasons: []string{tc.reason}}
 			w.tool.Put("kube-system/dns", "u9")
 			w.ask("act", "label", func(a *v1alpha1.ResponseAction) { a.Spec.Use.With = raw(`{"target": "kube-system/dns"}`) })
 			w.expect(w.must("act"), tc.want, "")
 		})
+	}
+}
+
+// policy that is there, in force or not.
+func (w *world) policy(name string, scope v1alpha1.PolicyScope, ready metav1.ConditionStatus) {
+	w.t.Helper()
+	p := &v1alpha1.ApprovalPolicy{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name},
+		Spec:       v1alpha1.ApprovalPolicySpec{Module: "m", Tests: "t", Scope: &scope},
+	}
+	if err := w.client.Create(w.t.Context(), p); err != nil {
+		w.t.Fatal(err)
+	}
+	p.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: ready, Reason: "Test", LastTransitionTime: metav1.Now()}}
+	if err := w.client.Status().Update(w.t.Context(), p); err != nil {
+		w.t.Fatal(err)
 	}
 }
 

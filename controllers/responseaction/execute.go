@@ -9,6 +9,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/connectors"
+	"github.com/tocsin-dev/tocsin/internal/redact"
+	"github.com/tocsin-dev/tocsin/internal/shorten"
 )
 
 // lockRetry is how soon to look again whether a target is free.
@@ -21,6 +24,7 @@ type execute struct {
 	log     Log
 	store   *store
 	observe observe
+	reach   reach
 }
 
 func (s execute) take(ctx context.Context, r *run) (next, error) {
@@ -29,9 +33,16 @@ func (s execute) take(ctx context.Context, r *run) (next, error) {
 		r.wait(v1alpha1.ReasonAuthorized, "runs as soon as the plan is confirmed")
 		return lookAgain(lockRetry), nil
 	}
-	if !r.lock(s.targets, r.plan.Target, r.turn) {
-		r.wait(v1alpha1.ReasonAuthorized, "runs as soon as another action on the same target is done")
+	if !r.lock(s.targets, r.turn, touched(r.plan)...) {
+		r.wait(v1alpha1.ReasonAuthorized, "runs as soon as another action on the same target or workload is done")
 		return lookAgain(lockRetry), nil
+	}
+	if r.plan.Blocked != "" {
+		r.wait(v1alpha1.ReasonBlocked, shorten.Characters(redact.String(r.plan.Blocked), maxMessage))
+		return lookAgain(blockedRetry), nil
+	}
+	if held, err := s.reach.take(ctx, r); err != nil || held.stop {
+		return held, err
 	}
 	free, err := s.budget.take(ctx, r.action.Namespace, r.now)
 	if err != nil {
@@ -65,6 +76,16 @@ func (s execute) begin(ctx context.Context, r *run) error {
 	r.status().Execution = &v1alpha1.Execution{Key: r.job.request.Key, IntentIndex: index, StartedAt: r.micro()}
 	r.wait(v1alpha1.ReasonExecuting, r.status().Plan.Summary)
 	return s.store.save(ctx, r)
+}
+
+// touched is the target and the workloads that pods are taken of: two actions that take
+// of one workload would each count the other's pods as serving.
+func touched(p *connectors.Plan) []v1alpha1.TargetReference {
+	all := []v1alpha1.TargetReference{p.Target}
+	for _, share := range p.Shares {
+		all = append(all, share.Workload)
+	}
+	return all
 }
 
 func keep(r *run) (*runtime.RawExtension, error) {

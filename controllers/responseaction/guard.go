@@ -31,44 +31,51 @@ func (s guard) take(ctx context.Context, r *run) (next, error) {
 	for _, a := range r.status().Approvals {
 		subject.Approvers = append(subject.Approvers, a.Approver)
 	}
-	rail := s.rails.Refuse(subject)
-	if rail == "" {
-		return proceed, nil
+	rail, err := s.refuse(ctx, r, subject)
+	for i := 0; r.plan != nil && i < len(r.plan.Shares) && rail == "" && err == nil; i++ {
+		rail, err = s.refuse(ctx, r, response.Subject{Target: r.plan.Shares[i].Workload})
 	}
-	named, err := s.named(ctx, r)
-	if err != nil {
-		return halt, err
-	}
-	subject.Named = named
-	if rail = s.rails.Refuse(subject); rail == "" {
-		return proceed, nil
+	if err != nil || rail == "" {
+		return proceed, err
 	}
 	r.mark(v1alpha1.ConditionAuthorized, false, v1alpha1.ReasonGuardRail, "")
 	r.stall(v1alpha1.ReasonGuardRail, rail)
 	return halt, nil
 }
 
-// named: a policy that is in force lists the target's namespace and said that the
-// action may run or wait. Reasons begin with the name of the policy that gives them.
-func (s guard) named(ctx context.Context, r *run) (bool, error) {
+func (s guard) refuse(ctx context.Context, r *run, subject response.Subject) (string, error) {
+	rail := s.rails.Refuse(subject)
+	if rail == "" {
+		return "", nil
+	}
+	namespace := response.NamespaceOf(subject.Target)
+	var err error
+	subject.Named, err = named(ctx, s.reader, r, func(scope *v1alpha1.PolicyScope) bool {
+		return slices.Contains(scope.TargetNamespaces, namespace)
+	})
+	return s.rails.Refuse(subject), err
+}
+
+// named: a policy that is in force names with its scope what shall be touched, and said that
+// the action may run or wait. Reasons begin with the name of the policy that gives them.
+func named(ctx context.Context, reader client.Reader, r *run, names func(*v1alpha1.PolicyScope) bool) (bool, error) {
 	decision := r.status().Decision
 	if decision.Outcome == v1alpha1.DecisionDeny {
 		return false, nil
 	}
-	namespace := response.NamespaceOf(r.status().Plan.Target)
 	for _, name := range decision.Policies {
 		var p v1alpha1.ApprovalPolicy
 		if !slices.ContainsFunc(decision.Reasons, func(reason string) bool { return strings.HasPrefix(reason, name+": ") }) {
 			continue
 		}
-		err := s.reader.Get(ctx, types.NamespacedName{Namespace: r.action.Namespace, Name: name}, &p)
+		err := reader.Get(ctx, types.NamespacedName{Namespace: r.action.Namespace, Name: name}, &p)
 		if client.IgnoreNotFound(err) != nil {
 			return false, fmt.Errorf("policy %s: %w", name, err)
 		}
 		if err != nil || !meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.ConditionReady) {
 			continue
 		}
-		if p.Spec.Scope != nil && slices.Contains(p.Spec.Scope.TargetNamespaces, namespace) {
+		if p.Spec.Scope != nil && names(p.Spec.Scope) {
 			return true, nil
 		}
 	}

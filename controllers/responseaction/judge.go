@@ -32,6 +32,8 @@ const (
 	restart
 	// complete executes the rest of it.
 	complete
+	// hold waits for what is in the way, and then does what is left.
+	hold
 )
 
 // judgement is a move, with the outcome where it is the end.
@@ -51,6 +53,8 @@ func judge(c claim, s sighting, tried attempt, overdue bool) judgement {
 		return judgement{outcome: v1alpha1.OutcomeSucceeded, message: present(c)}
 	case c.result != nil:
 		return unknown("the connector reported %s (%s), but its effect cannot be seen: %s", c.result.Outcome, c.result.Message, s)
+	case errors.Is(c.err, connectors.ErrBlocked) && s.err == nil && !overdue:
+		return judgement{move: hold, message: c.err.Error()}
 	case s.err == nil && s.effect == connectors.EffectAbsent:
 		return absent(c, tried)
 	case s.err == nil && s.effect == connectors.EffectPartial:
@@ -63,7 +67,7 @@ func judge(c claim, s sighting, tried attempt, overdue bool) judgement {
 
 func absent(c claim, tried attempt) judgement {
 	switch {
-	case definite(c.err):
+	case definite(c.err) || errors.Is(c.err, connectors.ErrBlocked):
 		return judgement{outcome: v1alpha1.OutcomeFailed, message: "not done: " + c.err.Error()}
 	case tried.executions >= maxExecutions:
 		return judgement{outcome: v1alpha1.OutcomeFailed, message: fmt.Sprintf("not done after %d attempts%s", tried.executions, because(c))}
@@ -75,7 +79,7 @@ func absent(c claim, tried attempt) judgement {
 
 func partial(c claim, tried attempt) judgement {
 	switch {
-	case tried.executions >= maxExecutions || definite(c.err):
+	case tried.executions >= maxExecutions || definite(c.err) || errors.Is(c.err, connectors.ErrBlocked):
 		return unknown("only part of it was done%s", because(c))
 	case c.err != nil:
 		return judgement{move: retry}

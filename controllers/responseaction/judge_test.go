@@ -14,6 +14,7 @@ func TestJudge(t *testing.T) {
 	}
 	broken := claim{err: errors.New("connection reset")}
 	crashed := claim{}
+	blocked := claim{err: connectors.ErrBlocked}
 	saw := func(e connectors.Effect) sighting { return sighting{effect: e} }
 	blind := sighting{err: errors.New("timeout")}
 	worn := attempt{executions: maxExecutions}
@@ -43,6 +44,12 @@ func TestJudge(t *testing.T) {
 		"error, cannot be seen":         {broken, blind, attempt{}, false, retry, ""},
 		"error, never seen":             {broken, blind, attempt{}, true, end, v1alpha1.OutcomeUnknown},
 		"definite error, never seen":    {claim{err: connectors.ErrConflict}, saw(connectors.EffectUnknown), attempt{}, true, end, v1alpha1.OutcomeUnknown},
+		"blocked, absent":               {blocked, saw(connectors.EffectAbsent), worn, false, hold, ""},
+		"blocked, absent, for long":     {blocked, saw(connectors.EffectAbsent), attempt{}, true, end, v1alpha1.OutcomeFailed},
+		"blocked, partial":              {blocked, saw(connectors.EffectPartial), worn, false, hold, ""},
+		"blocked, partial, for long":    {blocked, saw(connectors.EffectPartial), attempt{}, true, end, v1alpha1.OutcomeUnknown},
+		"blocked, but seen":             {blocked, saw(connectors.EffectPresent), attempt{}, false, end, v1alpha1.OutcomeSucceeded},
+		"blocked, cannot be seen":       {blocked, blind, attempt{}, false, retry, ""},
 		"crashed, seen":                 {crashed, saw(connectors.EffectPresent), attempt{}, false, end, v1alpha1.OutcomeSucceeded},
 		"crashed, absent":               {crashed, saw(connectors.EffectAbsent), attempt{}, false, restart, ""},
 		"crashed, absent, worn out":     {crashed, saw(connectors.EffectAbsent), worn, false, end, v1alpha1.OutcomeFailed},

@@ -12,6 +12,7 @@ import (
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/connectors"
 	"github.com/tocsin-dev/tocsin/internal/redact"
+	"github.com/tocsin-dev/tocsin/internal/shorten"
 )
 
 const (
@@ -34,7 +35,7 @@ func (s observe) take(ctx context.Context, r *run) (next, error) {
 	if r.status().Execution == nil {
 		return proceed, nil
 	}
-	if !r.lock(s.targets, r.status().Plan.Target, s.targets.turn()) {
+	if !r.lock(s.targets, s.targets.turn(), r.status().Plan.Target) {
 		return lookAgain(lockRetry), nil
 	}
 	return s.conclude(ctx, r, claim{})
@@ -56,7 +57,11 @@ func (s observe) conclude(ctx context.Context, r *run, c claim) (next, error) {
 		return halt, err
 	}
 	tried := s.attempts.looked(r.action.UID, r.now)
-	j := judge(c, seen, tried, r.now.Sub(tried.lookingSince) >= maxLooking)
+	patience := maxLooking
+	if errors.Is(c.err, connectors.ErrBlocked) {
+		patience = maxBlocked
+	}
+	j := judge(c, seen, tried, r.now.Sub(tried.lookingSince) >= patience)
 	switch j.move {
 	case end:
 		r.finish(j.outcome, redact.String(j.message))
@@ -68,6 +73,8 @@ func (s observe) conclude(ctx context.Context, r *run, c claim) (next, error) {
 		return proceed, nil
 	case complete:
 		return s.complete(ctx, r)
+	case hold:
+		return s.hold(r, seen.effect, j.message)
 	}
 	return halt, fmt.Errorf("%w: %s%s", errLookAgain, seen, because(c))
 }
@@ -82,6 +89,19 @@ func (s observe) complete(ctx context.Context, r *run) (next, error) {
 		return halt, err
 	}
 	return s.execute(ctx, r, stored)
+}
+
+// hold waits for what is in the way. Where nothing was done yet, every check is made again.
+func (s observe) hold(r *run, effect connectors.Effect, message string) (next, error) {
+	if effect == connectors.EffectAbsent {
+		s.attempts.forget(r.action.UID)
+		r.release()
+		r.status().Execution = nil
+	} else {
+		s.attempts.held(r.action.UID)
+	}
+	r.wait(v1alpha1.ReasonBlocked, shorten.Characters(redact.String(message), maxMessage))
+	return lookAgain(blockedRetry), nil
 }
 
 // look observes, and where the connector just reported success, waits a little for it to show.

@@ -48,7 +48,7 @@ type run struct {
 	// plan made in this pass; nil if there was none to make. It began at turn.
 	plan *connectors.Plan
 	turn uint64
-	// unlock gives the target back; nil if it is not held.
+	// unlock gives the targets back; nil if none is held.
 	unlock func()
 }
 
@@ -110,10 +110,10 @@ func expiry(action *v1alpha1.ResponseAction) time.Time {
 	return action.CreationTimestamp.Add(after.Duration)
 }
 
-// lock takes the target for this pass, unless it has it already.
-func (r *run) lock(t *targets, target v1alpha1.TargetReference, turn uint64) bool {
+// lock takes the targets for this pass, unless it has them already.
+func (r *run) lock(t *targets, turn uint64, wanted ...v1alpha1.TargetReference) bool {
 	if r.unlock == nil {
-		r.unlock = t.acquire(target, turn)
+		r.unlock = t.acquire(turn, wanted...)
 	}
 	return r.unlock != nil
 }

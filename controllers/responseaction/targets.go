@@ -10,8 +10,8 @@ import (
 // maxReleased bounds what is remembered of targets that were acted on.
 const maxReleased = 4096
 
-// targets lets one action at a time act on a target, and only on a plan that was
-// made after the last action on it ended.
+// targets lets one action at a time act on a target and on the workloads that it takes
+// pods of, and only on a plan that was made after the last action on them ended.
 type targets struct {
 	mu       sync.Mutex
 	held     map[string]bool
@@ -31,29 +31,35 @@ func (t *targets) turn() uint64 {
 	return t.clock
 }
 
-// acquire returns how to give the target back, or nil if it is held by another
+// acquire returns how to give the targets back, or nil if one is held by another
 // action or was acted on since the turn.
-func (t *targets) acquire(target v1alpha1.TargetReference, turn uint64) func() {
-	key := targetKey(target)
+func (t *targets) acquire(turn uint64, wanted ...v1alpha1.TargetReference) func() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.held[key] || max(t.released[key], t.floor) > turn {
-		return nil
+	for _, target := range wanted {
+		if key := targetKey(target); t.held[key] || max(t.released[key], t.floor) > turn {
+			return nil
+		}
 	}
-	t.held[key] = true
-	return func() { t.release(key) }
+	for _, target := range wanted {
+		t.held[targetKey(target)] = true
+	}
+	return func() { t.release(wanted) }
 }
 
-func (t *targets) release(key string) {
+func (t *targets) release(held []v1alpha1.TargetReference) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	delete(t.held, key)
 	t.clock++
 	if len(t.released) >= maxReleased {
 		clear(t.released)
 		t.floor = t.clock
 	}
-	t.released[key] = t.clock
+	for _, target := range held {
+		key := targetKey(target)
+		delete(t.held, key)
+		t.released[key] = t.clock
+	}
 }
 
 func targetKey(t v1alpha1.TargetReference) string {

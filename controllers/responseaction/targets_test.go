@@ -16,22 +16,41 @@ func TestTargets(t *testing.T) {
 	table := newTargets()
 
 	early := table.turn()
-	release := table.acquire(pod, early)
+	release := table.acquire(early, pod)
 	if release == nil {
 		t.Fatal("a free target cannot be acquired")
 	}
-	if table.acquire(again, table.turn()) != nil {
+	if table.acquire(table.turn(), again) != nil {
 		t.Error("acquired while it is held")
 	}
-	if table.acquire(other, early) == nil {
+	if table.acquire(early, other) == nil {
 		t.Error("another target is not free")
 	}
 	release()
-	if table.acquire(pod, early) != nil {
+	if table.acquire(early, pod) != nil {
 		t.Error("acquired on a plan that was made before the last action on the target ended")
 	}
-	if table.acquire(pod, table.turn()) == nil {
+	if table.acquire(table.turn(), pod) == nil {
 		t.Error("not acquired on a plan that was made afterwards")
+	}
+}
+
+func TestTargetsAreAcquiredTogether(t *testing.T) {
+	target := func(name string) v1alpha1.TargetReference { return v1alpha1.TargetReference{Kind: "Pod", Name: name} }
+	table := newTargets()
+	release := table.acquire(table.turn(), target("a"), target("b"))
+	if release == nil {
+		t.Fatal("free targets cannot be acquired")
+	}
+	if table.acquire(table.turn(), target("c"), target("b")) != nil {
+		t.Error("acquired although one of them is held")
+	}
+	if table.acquire(table.turn(), target("c")) == nil {
+		t.Error("what was not acquired is held")
+	}
+	release()
+	if table.acquire(table.turn(), target("a")) == nil || table.acquire(table.turn(), target("b")) == nil {
+		t.Error("not all were given back")
 	}
 }
 
@@ -40,15 +59,15 @@ func TestTargetsForgetOnTheSafeSide(t *testing.T) {
 	early := table.turn()
 	for i := range maxReleased + 2 {
 		name := fmt.Sprint(i)
-		table.acquire(v1alpha1.TargetReference{Kind: "Pod", Name: name}, table.turn())()
+		table.acquire(table.turn(), v1alpha1.TargetReference{Kind: "Pod", Name: name})()
 	}
 	if n := len(table.released); n > maxReleased {
 		t.Errorf("remembers %d targets, want at most %d", n, maxReleased)
 	}
-	if table.acquire(v1alpha1.TargetReference{Kind: "Pod", Name: "0"}, early) != nil {
+	if table.acquire(early, v1alpha1.TargetReference{Kind: "Pod", Name: "0"}) != nil {
 		t.Error("a forgotten action counts as none")
 	}
-	if table.acquire(v1alpha1.TargetReference{Kind: "Pod", Name: "0"}, table.turn()) == nil {
+	if table.acquire(table.turn(), v1alpha1.TargetReference{Kind: "Pod", Name: "0"}) == nil {
 		t.Error("never free again")
 	}
 }

@@ -1,0 +1,140 @@
+package responseaction_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/connectors"
+	"github.com/tocsin-dev/tocsin/connectors/fake"
+	"github.com/tocsin-dev/tocsin/internal/response"
+)
+
+func workload(namespace string) v1alpha1.TargetReference {
+	return v1alpha1.TargetReference{APIVersion: "apps/v1", Kind: "ReplicaSet", Namespace: namespace, Name: "web", UID: "rs"}
+}
+
+// takes lets every plan take one of so many pods that serve.
+func (w *world) takes(serving, pods int) {
+	w.tool.Foretell(func(p *connectors.Plan) {
+		p.Shares = []connectors.Share{{Workload: workload("shop"), Pods: pods, Serving: serving, Taken: 1}}
+	})
+}
+
+func TestHalfOfAWorkloadIsLeft(t *testing.T) {
+	w := newWorld(t)
+	w.takes(2, 4)
+	w.ask("act", "isolate")
+	got := w.must("act")
+	w.expect(got, v1alpha1.ReasonGuardRail, "it would leave 1 of 4 pods of ReplicaSet shop/web serving")
+	w.expect(got, v1alpha1.ReasonGuardRail, "lists isolate in spec.scope.operations and shop in spec.scope.targetNamespaces")
+	if response.Settled(got) || w.executions() != 0 || w.log.types() != "decision" {
+		t.Errorf("settled is %t, executions are %d, the log has %s; want it held before its intent", response.Settled(got), w.executions(), w.log.types())
+	}
+	w.takes(3, 4)
+	w.expect(w.must("act"), v1alpha1.ReasonSucceeded, "")
+}
+
+func TestAPolicyThatNamesItLiftsTheCapOnAWorkload(t *testing.T) {
+	cases := map[string]struct {
+		scope  v1alpha1.PolicyScope
+		ready  metav1.ConditionStatus
+		reason string
+		want   string
+	}{
+		"operation and namespace": {v1alpha1.PolicyScope{Operations: []string{"isolate"}, TargetNamespaces: []string{"shop"}}, metav1.ConditionTrue, "all: may go", v1alpha1.ReasonSucceeded},
+		"the operation alone":     {v1alpha1.PolicyScope{Operations: []string{"isolate"}}, metav1.ConditionTrue, "all: may go", v1alpha1.ReasonGuardRail},
+		"the namespace alone":     {v1alpha1.PolicyScope{TargetNamespaces: []string{"shop"}}, metav1.ConditionTrue, "all: may go", v1alpha1.ReasonGuardRail},
+		"but not in force":        {v1alpha1.PolicyScope{Operations: []string{"isolate"}, TargetNamespaces: []string{"shop"}}, metav1.ConditionFalse, "all: may go", v1alpha1.ReasonGuardRail},
+		"but silent":              {v1alpha1.PolicyScope{Operations: []string{"isolate"}, TargetNamespaces: []string{"shop"}}, metav1.ConditionTrue, "default: may go", v1alpha1.ReasonGuardRail},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.tool.Foretell(func(p *connectors.Plan) {
+				p.Shares = []connectors.Share{{Workload: workload("shop"), Pods: 2, Serving: 2, Taken: 2}}
+			})
+			w.policy("all", tc.scope, tc.ready)
+			w.decisions["isolate"] = v1alpha1.Decision{Outcome: v1alpha1.DecisionAllow, Policies: []string{"all"}, Reasons: []string{tc.reason}}
+			w.ask("act", "isolate")
+			w.expect(w.must("act"), tc.want, "")
+		})
+	}
+}
+
+// What is taken along is protected like a target, such as Tocsin's own pods on a node.
+func TestRailsHoldForWhatIsTakenAlong(t *testing.T) {
+	for namespace, want := range map[string]string{
+		operatorNamespace: "belongs to Tocsin itself", "kube-system": "namespace kube-system is protected",
+	} {
+		t.Run(namespace, func(t *testing.T) {
+			w := newWorld(t)
+			w.tool.Foretell(func(p *connectors.Plan) { p.Shares = []connectors.Share{{Workload: workload(namespace)}} })
+			w.ask("act", "isolate")
+			got := w.must("act")
+			w.expect(got, v1alpha1.ReasonGuardRail, want)
+			if !response.Settled(got) || w.executions() != 0 {
+				t.Error("it is not refused for good")
+			}
+		})
+	}
+}
+
+// Two actions on pods of one workload go one after another, each on a plan that sees what the other took.
+func TestOneActionAtATimeOnAWorkload(t *testing.T) {
+	w := newWorld(t)
+	w.takes(4, 4)
+	w.tool.Put("shop/web-1", "u2")
+	w.ask("first", "isolate")
+	w.ask("second", "isolate", func(a *v1alpha1.ResponseAction) { a.Spec.Use.With = raw(`{"target": "shop/web-1"}`) })
+	w.tool.At(fake.AtExecute, func() error {
+		w.takes(2, 4)
+		w.expect(w.must("second"), v1alpha1.ReasonAuthorized, "another action on the same target or workload")
+		return nil
+	})
+	w.expect(w.must("first"), v1alpha1.ReasonSucceeded, "")
+	w.expect(w.must("second"), v1alpha1.ReasonGuardRail, "1 of 4 pods")
+}
+
+func TestWhatIsBlockedWaits(t *testing.T) {
+	w := newWorld(t)
+	w.tool.Foretell(func(p *connectors.Plan) { p.Blocked = "budget web needs 2 healthy pods" })
+	w.ask("act", "isolate")
+	got := w.must("act")
+	w.expect(got, v1alpha1.ReasonBlocked, "budget web")
+	if response.Settled(got) || w.log.types() != "decision" {
+		t.Errorf("settled is %t, the log has %s; want it held before its intent", response.Settled(got), w.log.types())
+	}
+	w.tool.Foretell(nil)
+	w.expect(w.must("act"), v1alpha1.ReasonSucceeded, "")
+}
+
+func TestWhatIsBlockedWhileItRunsIsDoneLater(t *testing.T) {
+	for name, point := range map[string]fake.Point{"before anything was done": fake.AtExecute, "half way": fake.AtHalf} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			blocked := func() error { return fmt.Errorf("%w: budget web", connectors.ErrBlocked) }
+			w.ask("act", "isolate")
+			for range 5 { // more often than an execution that fails is tried
+				w.tool.At(point, blocked)
+				w.expect(w.must("act"), v1alpha1.ReasonBlocked, "budget web")
+				w.clock.Step(10 * time.Second)
+			}
+			w.expect(w.must("act"), v1alpha1.ReasonSucceeded, "")
+		})
+	}
+}
+
+func TestWhatIsBlockedHalfWayIsLeftToAHuman(t *testing.T) {
+	w := newWorld(t)
+	w.ask("act", "isolate")
+	blocked := func() error { return fmt.Errorf("%w: budget web", connectors.ErrBlocked) }
+	w.tool.At(fake.AtHalf, blocked)
+	w.must("act")
+	w.clock.Step(time.Hour)
+	w.tool.At(fake.AtHalf, blocked)
+	w.expect(w.must("act"), v1alpha1.ReasonUnknown, "only part of it was done: blocked for now: budget web")
+}
