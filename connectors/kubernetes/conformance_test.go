@@ -24,7 +24,7 @@ func TestConformance(t *testing.T) {
 			w.label(t), w.labelNamespace(), w.isolatePod(t), w.deletePod(t),
 			w.removeRoleBinding(t), w.removeClusterRoleBinding(t), w.scaleToZero(t), w.cordon(t),
 			w.annotate(t), w.drain(t), w.evictPod(t), w.restartWorkload(t), w.rollbackDeployment(t), w.rollbackStatefulSet(t),
-			w.suspendCronJob(t), w.taintNode(t),
+			w.suspendCronJob(t), w.taintNode(t), w.deleteCronJob(t), w.deleteJob(t), w.deleteService(t), w.deleteWebhook(t),
 		},
 	})
 }

@@ -53,7 +53,7 @@ func (a account) missing(err error) string {
 		binding = "RoleBinding in namespace " + namespace
 	}
 	return fmt.Sprintf("ServiceAccount %s lacks verb %s on resource %q in API group %q; grant it with a %s, for example to "+
-		"ClusterRole tocsin-connector-reader or tocsin-connector-responder", a, strings.Trim(verb, `"`), resource, group, binding)
+		"ClusterRole tocsin-connector-reader, tocsin-connector-responder or, for delete-object, tocsin-connector-deleter", a, strings.Trim(verb, `"`), resource, group, binding)
 }
 
 // handOver says how the operator is let act as the ServiceAccount.

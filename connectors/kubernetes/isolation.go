@@ -33,16 +33,19 @@ type isolation struct {
 	former *string
 }
 
+// policyPrefix begins the name of each NetworkPolicy that isolates a pod.
+const policyPrefix = "tocsin-quarantine-"
+
 // policyName is the same for every attempt, and short enough for a label value.
 func policyName(pod, uid string) string {
-	const prefix, room = "tocsin-quarantine-", 63 - len("tocsin-quarantine-") - len("-12345678")
+	const room = 63 - len(policyPrefix) - len("-12345678")
 	if len(pod) > room {
 		pod = pod[:room]
 	}
 	if len(uid) > 8 {
 		uid = uid[:8]
 	}
-	return prefix + strings.TrimRight(pod, "-.") + "-" + uid
+	return policyPrefix + strings.TrimRight(pod, "-.") + "-" + uid
 }
 
 // labelling is the half of the isolation that is on the pod.

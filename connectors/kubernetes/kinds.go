@@ -1,9 +1,11 @@
 package kubernetes
 
 import (
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
@@ -22,6 +24,13 @@ var apiVersions = map[string]string{
 	"ControllerRevision": appsv1.SchemeGroupVersion.String(),
 	"Job":                batchv1.SchemeGroupVersion.String(),
 	"CronJob":            batchv1.SchemeGroupVersion.String(),
+	"Ingress":            networkingv1.SchemeGroupVersion.String(),
+	"NetworkPolicy":      networkingv1.SchemeGroupVersion.String(),
+	"Service":            corev1.SchemeGroupVersion.String(),
+
+	"MutatingWebhookConfiguration":   admissionv1.SchemeGroupVersion.String(),
+	"ValidatingWebhookConfiguration": admissionv1.SchemeGroupVersion.String(),
+
 	"RoleBinding":        rbacv1.SchemeGroupVersion.String(),
 	"ClusterRoleBinding": rbacv1.SchemeGroupVersion.String(),
 }

@@ -2,7 +2,6 @@ package kubernetes
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -10,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
@@ -65,7 +63,7 @@ func (removeRoleBinding) plan(ctx context.Context, c *cluster, request connector
 	if groups := groupsOf(found); len(groups) > 0 {
 		plan.Warnings = append(plan.Warnings, fmt.Sprintf("it takes rights from everybody in %s, maybe from who approves it: nobody here knows who that is", strings.Join(groups, ", ")))
 	}
-	plan.Inverse, err = inverse("create-role-binding", createRoleBindingArguments{Binding: reusable(found).Object})
+	plan.Inverse, err = createRoleBinding.inverse(reusable(found))
 	return plan, err
 }
 
@@ -122,52 +120,18 @@ func usersOf(binding *unstructured.Unstructured) []string {
 	return users
 }
 
-// reusable is the object without what the API server fills in: fit to be created again.
-func reusable(object *unstructured.Unstructured) *unstructured.Unstructured {
-	again := object.DeepCopy()
-	for _, field := range []string{"uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink"} {
-		unstructured.RemoveNestedField(again.Object, "metadata", field)
-	}
-	return again
-}
-
 func (removeRoleBinding) execute(ctx context.Context, c *cluster, _ connectors.Request, plan connectors.Plan) (connectors.Result, error) {
-	kept, err := plannedBinding(plan)
+	kept, err := createRoleBinding.kept(plan)
 	if err != nil {
 		return failed(err)
 	}
-	err = retry.RetryOnConflict(retry.DefaultRetry, func() error {
-		found, err := c.get(ctx, plan.Target)
-		if gone(err) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if err := sameObject(found, plan.Target); err != nil {
-			return err
-		}
-		if !equality.Semantic.DeepEqual(reusable(found).Object, kept.Object) {
-			return fmt.Errorf("%w: %s was changed since it was planned; plan again", connectors.ErrConflict, name(plan.Target))
-		}
-		uid, version := found.GetUID(), found.GetResourceVersion()
-		return client.IgnoreNotFound(c.Delete(ctx, found, client.Preconditions{UID: &uid, ResourceVersion: &version}))
+	err = c.remove(ctx, plan.Target, func(found *unstructured.Unstructured) (bool, error) {
+		return equality.Semantic.DeepEqual(reusable(found).Object, kept.Object), nil
 	})
 	if err != nil {
-		return failed(c.explain(err, "deleting "+name(plan.Target)))
+		return failed(err)
 	}
 	return succeeded("%s is deleted", name(plan.Target))
-}
-
-func plannedBinding(plan connectors.Plan) (*unstructured.Unstructured, error) {
-	if plan.Inverse == nil {
-		return nil, fmt.Errorf("%w: the plan keeps no inverse, so nothing is changed", connectors.ErrInvalid)
-	}
-	var arguments createRoleBindingArguments
-	if err := json.Unmarshal(plan.Inverse.Arguments, &arguments); err != nil {
-		return nil, fmt.Errorf("%w: inverse: %w", connectors.ErrInvalid, err)
-	}
-	return &unstructured.Unstructured{Object: arguments.Binding}, nil
 }
 
 func (removeRoleBinding) observe(ctx context.Context, c *cluster, _ connectors.Request, target v1alpha1.TargetReference) (connectors.Effect, error) {

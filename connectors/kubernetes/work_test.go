@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -135,17 +134,7 @@ func (w *world) controllerRevision(t *testing.T, set *appsv1.StatefulSet, number
 }
 
 func (w *world) suspendCronJob(t *testing.T) conformance.Action {
-	fresh := func() client.Object {
-		pod := podSpec()
-		pod.RestartPolicy = corev1.RestartPolicyNever
-		return &batchv1.CronJob{
-			ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "sync"},
-			Spec: batchv1.CronJobSpec{
-				Schedule:    "*/5 * * * *",
-				JobTemplate: batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{Template: corev1.PodTemplateSpec{Spec: pod}}},
-			},
-		}
-	}
+	fresh := func() client.Object { return w.cronJob("sync") }
 	return w.action(t, "suspend-cronjob", args("cronJob", w.namespace+"/sync"), fresh, true, "batch/v1 CronJob")
 }
 

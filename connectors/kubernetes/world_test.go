@@ -39,7 +39,7 @@ type world struct {
 }
 
 // roles that the connector's ServiceAccount is bound to.
-var allRoles = []string{"tocsin-connector-reader", "tocsin-connector-secret-counter", "tocsin-connector-responder"}
+var allRoles = []string{"tocsin-connector-reader", "tocsin-connector-secret-counter", "tocsin-connector-responder", "tocsin-connector-deleter"}
 
 func newWorld(t *testing.T, roles ...string) *world {
 	t.Helper()
@@ -67,6 +67,7 @@ func newWorld(t *testing.T, roles ...string) *world {
 var sampleRights = map[string]authorizationv1.ResourceAttributes{
 	"tocsin-connector-reader":         {Verb: "list", Group: rbacv1.GroupName, Resource: "roles"},
 	"tocsin-connector-secret-counter": {Verb: "list", Resource: "secrets"},
+	"tocsin-connector-deleter":        {Verb: "delete", Group: "batch", Resource: "jobs"},
 	"tocsin-connector-responder":      {Verb: "create", Group: "networking.k8s.io", Resource: "networkpolicies"},
 }
 
@@ -140,7 +141,7 @@ func (w *world) create(t *testing.T, object client.Object) {
 func (w *world) delete(t *testing.T, object client.Object) {
 	t.Helper()
 	// The test's own context has ended by the time of its clean-up.
-	err := w.Delete(context.Background(), object, client.GracePeriodSeconds(0))
+	err := w.Delete(context.Background(), object, client.GracePeriodSeconds(0), client.PropagationPolicy(metav1.DeletePropagationBackground))
 	if client.IgnoreNotFound(err) != nil {
 		t.Errorf("deleting %T %s: %v", object, object.GetName(), err)
 	}

@@ -1,0 +1,141 @@
+package kubernetes
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/connectors"
+	"github.com/tocsin-dev/tocsin/internal/kube"
+	"github.com/tocsin-dev/tocsin/internal/operation"
+	"github.com/tocsin-dev/tocsin/internal/redact"
+)
+
+// deletedKinds are a closed list: what intruders plant, and nothing that holds data, such
+// as Secrets, ConfigMaps and volumes, or whose deletion takes all else along.
+const deletedKinds = `{"enum": ["CronJob", "DaemonSet", "Deployment", "Ingress", "Job", "MutatingWebhookConfiguration",
+	"NetworkPolicy", "ReplicaSet", "Service", "StatefulSet", "ValidatingWebhookConfiguration"]}`
+
+// maxObject bounds an object that is kept, in bytes: it goes into the action's own status.
+const maxObject = 256 << 10
+
+var deletedScope = scoped("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
+
+// deleteObject deletes an object with what it owns, and keeps it whole.
+type deleteObject struct{}
+
+func (deleteObject) describe() operation.Operation {
+	return operation.Operation{
+		Name: "delete-object", Summary: "Delete a workload, Service, Ingress, NetworkPolicy or webhook configuration, and keep it whole",
+		Mode: v1alpha1.OperationWrite, Risk: v1alpha1.RiskHigh, Undo: v1alpha1.UndoReversible,
+		Arguments: "{" + members("kind", deletedKinds, "namespace?", namespaceSchema, "name", nameSchema) + "," + deletedScope + "}", Result: noResult,
+	}
+}
+
+var recreateObject = &recreating{
+	operation: operation.Operation{
+		Name: "recreate-object", Summary: "Put a deleted object back",
+		Mode: v1alpha1.OperationWrite, Risk: v1alpha1.RiskHigh, Undo: v1alpha1.UndoIrreversible, InverseOnly: true,
+		Arguments: properties("object", `{"type": "object", "required": ["apiVersion", "kind", "metadata"], "properties": {
+			"kind": `+deletedKinds+`, "metadata": {"type": "object", "required": ["name"], "properties": {"name": `+nameSchema+`}}}}`),
+		Result: noResult,
+	},
+	member:  "object",
+	summary: func(wanted *unstructured.Unstructured) string { return "put " + name(reference(wanted)) + " back" },
+}
+
+func (deleteObject) plan(ctx context.Context, c *cluster, request connectors.Request) (connectors.Plan, error) {
+	a, err := decode[object](request.Arguments)
+	if err != nil {
+		return connectors.Plan{}, err
+	}
+	target := a.target()
+	plan := connectors.Plan{Target: target, Summary: "delete " + name(target)}
+	found, err := c.get(ctx, target)
+	if gone(err) {
+		plan.Done, plan.Warnings = true, []string{"there is no " + name(target)}
+		return plan, nil
+	}
+	if err != nil {
+		return plan, err
+	}
+	plan.Target.UID = string(found.GetUID())
+	if plan.Done = found.GetDeletionTimestamp() != nil; plan.Done {
+		return plan, nil
+	}
+	if target.Kind == "NetworkPolicy" && strings.HasPrefix(target.Name, policyPrefix) {
+		return plan, fmt.Errorf("%w: %s isolates a pod: undo the action that made it", connectors.ErrConflict, name(target))
+	}
+	if err := c.Delete(ctx, found, exactly(found.GetUID()), background, client.DryRunAll); err != nil {
+		return plan, c.explain(err, "planning to delete "+name(target))
+	}
+	if plan.Diff, err = kube.Diff(found, nil); err != nil {
+		return plan, err
+	}
+	felt, err := c.feelDeletion(ctx, found)
+	if err != nil {
+		return plan, err
+	}
+	plan.Shares, plan.Warnings = felt.shares, felt.warnings
+	return keepWhole(plan, found)
+}
+
+// feelDeletion tells what goes along, and what would make the object again.
+func (c *cluster) feelDeletion(ctx context.Context, found *unstructured.Unstructured) (blast, error) {
+	var felt blast
+	if controller := metav1.GetControllerOf(found); controller != nil {
+		felt.warnings = append(felt.warnings, fmt.Sprintf("%s is controlled by %s %s, which will make it again: delete that one",
+			name(reference(found)), controller.Kind, controller.Name))
+	}
+	switch found.GetKind() {
+	case "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job":
+		pods, err := c.withoutPodsOf(ctx, found)
+		return blast{shares: pods.shares, warnings: append(felt.warnings, pods.warnings...)}, err
+	case "CronJob":
+		felt.warnings = append(felt.warnings, "Jobs that it has started go too")
+	case "NetworkPolicy":
+		felt.warnings = append(felt.warnings, "what it keeps pods from becomes possible, unless another policy selects them")
+	}
+	return felt, nil
+}
+
+// keepWhole adds the inverse, unless the object is too large or holds what must not be kept.
+func keepWhole(plan connectors.Plan, found *unstructured.Unstructured) (connectors.Plan, error) {
+	kept := reusable(found)
+	raw, err := json.Marshal(kept.Object)
+	if err != nil {
+		return plan, err
+	}
+	switch {
+	case !equality.Semantic.DeepEqual(redact.JSON(kept.Object), any(kept.Object)):
+		plan.Warnings = append(plan.Warnings, "it holds what looks like a secret, which is kept nowhere: there is no undo")
+	case len(raw) > maxObject:
+		plan.Warnings = append(plan.Warnings, fmt.Sprintf("it is too large to be kept (%d bytes, at most %d): there is no undo", len(raw), maxObject))
+	default:
+		plan.Inverse, err = recreateObject.inverse(kept)
+	}
+	return plan, err
+}
+
+func (deleteObject) execute(ctx context.Context, c *cluster, _ connectors.Request, plan connectors.Plan) (connectors.Result, error) {
+	err := c.remove(ctx, plan.Target, func(found *unstructured.Unstructured) (bool, error) {
+		diff, err := kube.Diff(found, nil)
+		return diff == plan.Diff, err
+	})
+	if err != nil {
+		return failed(err)
+	}
+	return succeeded("%s is deleted", name(plan.Target))
+}
+
+// A deletion that has begun cannot be taken back, so it counts as there.
+func (deleteObject) observe(ctx context.Context, c *cluster, request connectors.Request, target v1alpha1.TargetReference) (connectors.Effect, error) {
+	return deletePod{}.observe(ctx, c, request, target)
+}
