@@ -103,6 +103,8 @@ type Result struct {
 	Outcome v1alpha1.ActionOutcome
 	// Message says what was done, or why not.
 	Message string
+	// Evidence is the hex SHA-256 under which the archive keeps what was captured; empty for nothing.
+	Evidence string
 }
 
 // Effect is what can be seen of a request in the world.

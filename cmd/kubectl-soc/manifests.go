@@ -24,7 +24,7 @@ import (
 func (c *cli) offline() lint.Options {
 	nowhere := &rest.Config{Host: "https://127.0.0.1:1"}
 	return lint.Options{
-		Factories: connectors.Factories{v1alpha1.ConnectorKubernetes: kubernetes.Factory(nowhere)},
+		Factories: connectors.Factories{v1alpha1.ConnectorKubernetes: kubernetes.Factory(nowhere, nil)},
 		Memory:    func(namespace string) connectors.Asker { return memory.New(namespace, nil, nil, nil, c.now) },
 		Now:       c.now(),
 	}

@@ -174,7 +174,7 @@ func assemble(mgr ctrl.Manager, config *rest.Config, auditLog *audit.Log, record
 		Registry: connectors.NewRegistry(func(namespace string) connectors.Asker {
 			return memory.New(namespace, remembered, records, declared, time.Now)
 		}),
-		Factories: connectors.Factories{v1alpha1.ConnectorKubernetes: kubernetes.Factory(config)},
+		Factories: connectors.Factories{v1alpha1.ConnectorKubernetes: kubernetes.Factory(config, records)},
 		Log:       auditLog,
 		Archive:   records,
 		Admission: prover,

@@ -68,7 +68,7 @@ func TestFactoryOffersWhatIsAllowed(t *testing.T) {
 	w := newWorld(t)
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			c, err := kubernetes.Factory(w.operator)(t.Context(), &v1alpha1.Connector{
+			c, err := kubernetes.Factory(w.operator, nil)(t.Context(), &v1alpha1.Connector{
 				ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "cluster"},
 				Spec:       v1alpha1.ConnectorSpec{Type: v1alpha1.ConnectorKubernetes, ServiceAccountName: "connector", Operations: test.allowed},
 			})

@@ -20,11 +20,14 @@ import (
 // cluster is the API server as the connector's ServiceAccount sees it.
 type cluster struct {
 	client.Client
-	discovery *discovery.DiscoveryClient
-	clock     clock.PassiveClock
-	account   account
-	granted   *recent[grants]
-	served    *recent[served]
+	discovery  *discovery.DiscoveryClient
+	clock      clock.PassiveClock
+	account    account
+	granted    *recent[grants]
+	served     *recent[served]
+	containers *inside
+	archive    Archive
+	captured   *captured
 }
 
 // account is the ServiceAccount that the connector acts as.

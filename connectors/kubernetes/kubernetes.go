@@ -34,6 +34,8 @@ type Options struct {
 	RateLimit *v1alpha1.RateLimit
 	// Clock by which ages are told; nil for the real one.
 	Clock clock.PassiveClock
+	// Archive that keeps evidence; without one, none is captured.
+	Archive Archive
 }
 
 // Connector asks and acts through the API server as one ServiceAccount.
@@ -64,13 +66,15 @@ type action interface {
 	observe(ctx context.Context, c *cluster, request connectors.Request, target v1alpha1.TargetReference) (connectors.Effect, error)
 }
 
-// Factory makes connectors that reach the API server with cfg. An operation in
-// spec.operations that does not exist, or that only takes another back, is ErrInvalid.
-func Factory(cfg *rest.Config) connectors.Factory {
+// Factory makes connectors that reach the API server with cfg, and keep evidence in the
+// archive; nil for none. An operation in spec.operations that does not exist, or that only
+// takes another back, is ErrInvalid.
+func Factory(cfg *rest.Config, archive Archive) connectors.Factory {
 	return func(_ context.Context, spec *v1alpha1.Connector) (connectors.Connector, error) {
 		c, err := New(cfg, spec.Namespace, spec.Spec.ServiceAccountName, Options{
 			Operations: spec.Spec.Operations,
 			RateLimit:  spec.Spec.RateLimit,
+			Archive:    archive,
 		})
 		if err != nil {
 			// Not c: a nil *Connector would be a Connector that is not nil.
@@ -93,12 +97,17 @@ func New(cfg *rest.Config, namespace, serviceAccount string, options Options) (*
 	if err != nil {
 		return nil, fmt.Errorf("connecting as ServiceAccount %s/%s: %w", namespace, serviceAccount, err)
 	}
+	containers, err := newInside(impersonating)
+	if err != nil {
+		return nil, fmt.Errorf("connecting as ServiceAccount %s/%s: %w", namespace, serviceAccount, err)
+	}
 	if options.Clock == nil {
 		options.Clock = clock.RealClock{}
 	}
 	c := &Connector{
 		cluster: &cluster{
 			Client: api, discovery: asked, clock: options.Clock,
+			containers: containers, archive: options.Archive, captured: newCaptured(),
 			account: account{namespace: namespace, name: serviceAccount},
 			granted: newRecent[grants](grantsFreshness), served: newRecent[served](servedFreshness),
 		},

@@ -6,6 +6,7 @@ import (
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -21,7 +22,7 @@ var mapped = []struct {
 	scope   meta.RESTScope
 	kinds   []string
 }{
-	{corev1.SchemeGroupVersion, meta.RESTScopeNamespace, []string{"Pod", "Service", "ServiceAccount", "ReplicationController", "PersistentVolumeClaim", "Secret"}},
+	{corev1.SchemeGroupVersion, meta.RESTScopeNamespace, []string{"Pod", "Service", "ServiceAccount", "ReplicationController", "PersistentVolumeClaim", "Secret", "Event"}},
 	{corev1.SchemeGroupVersion, meta.RESTScopeRoot, []string{"Namespace", "Node"}},
 	{appsv1.SchemeGroupVersion, meta.RESTScopeNamespace, []string{"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ControllerRevision"}},
 	{batchv1.SchemeGroupVersion, meta.RESTScopeNamespace, []string{"Job", "CronJob"}},
@@ -30,6 +31,7 @@ var mapped = []struct {
 	{rbacv1.SchemeGroupVersion, meta.RESTScopeNamespace, []string{"Role", "RoleBinding"}},
 	{rbacv1.SchemeGroupVersion, meta.RESTScopeRoot, []string{"ClusterRole", "ClusterRoleBinding"}},
 	{admissionv1.SchemeGroupVersion, meta.RESTScopeRoot, []string{"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"}},
+	{authorizationv1.SchemeGroupVersion, meta.RESTScopeRoot, []string{"SelfSubjectAccessReview"}},
 	{authenticationv1.SchemeGroupVersion, meta.RESTScopeRoot, []string{"SelfSubjectReview"}},
 }
 

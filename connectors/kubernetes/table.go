@@ -34,6 +34,7 @@ func actions() []reversible {
 		{does: removeRoleBinding{}, undoes: createRoleBinding},
 		{does: scaleToZero, undoes: scale},
 		{does: cordon, undoes: uncordon},
+		{does: captureEvidence{}},
 		{does: deleteObject{}, undoes: recreateObject},
 		{does: drain{}, undoes: uncordon},
 		{does: evictPod{}},

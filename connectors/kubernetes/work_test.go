@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tocsin-dev/tocsin/connectors/conformance"
@@ -179,4 +180,13 @@ func (w *world) runningPod(t *testing.T, name, node string, labels map[string]st
 		t.Fatal(err)
 	}
 	return p
+}
+
+func (w *world) uidOf(t *testing.T, replicaSet string) types.UID {
+	t.Helper()
+	set := &appsv1.ReplicaSet{}
+	if err := w.Get(t.Context(), client.ObjectKey{Namespace: w.namespace, Name: replicaSet}, set); err != nil {
+		t.Fatal(err)
+	}
+	return set.UID
 }

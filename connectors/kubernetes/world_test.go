@@ -68,6 +68,7 @@ var sampleRights = map[string]authorizationv1.ResourceAttributes{
 	"tocsin-connector-reader":         {Verb: "list", Group: rbacv1.GroupName, Resource: "roles"},
 	"tocsin-connector-secret-counter": {Verb: "list", Resource: "secrets"},
 	"tocsin-connector-deleter":        {Verb: "delete", Group: "batch", Resource: "jobs"},
+	"tocsin-connector-examiner":       {Verb: "create", Resource: "pods", Subresource: "exec"},
 	"tocsin-connector-responder":      {Verb: "create", Group: "networking.k8s.io", Resource: "networkpolicies"},
 }
 

@@ -51,7 +51,7 @@ func TestImpersonationIsHandedOver(t *testing.T) {
 		Client: c.Client, New: func() *v1alpha1.Connector { return &v1alpha1.Connector{} },
 		Checker: &connector.Checker{
 			Registry:  registry,
-			Factories: connectors.Factories{v1alpha1.ConnectorKubernetes: kubernetes.Factory(c.As(t, operator))},
+			Factories: connectors.Factories{v1alpha1.ConnectorKubernetes: kubernetes.Factory(c.As(t, operator), nil)},
 		},
 	}
 	spec := newConnector(namespace, "label", "describe-workload")

@@ -52,6 +52,9 @@ func (s observe) execute(ctx context.Context, r *run, plan connectors.Plan) (nex
 }
 
 func (s observe) conclude(ctx context.Context, r *run, c claim) (next, error) {
+	if c.result != nil {
+		r.evidence = c.result.Evidence
+	}
 	seen := s.look(ctx, r, c)
 	if err := ctx.Err(); err != nil {
 		return halt, err

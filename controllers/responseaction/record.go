@@ -68,6 +68,9 @@ func resultEntry(r *run) audit.Entry {
 	result := r.status().Result
 	e.Summary = string(result.Outcome) + ": " + result.Message
 	e.Data["outcome"] = string(result.Outcome)
+	if r.evidence != "" {
+		e.Data["evidence"] = r.evidence
+	}
 	if r.status().Execution != nil {
 		e.Data["intent"] = r.status().Execution.IntentIndex
 		e.Data["key"] = r.status().Execution.Key

@@ -48,6 +48,8 @@ type run struct {
 	// plan made in this pass; nil if there was none to make. It began at turn.
 	plan *connectors.Plan
 	turn uint64
+	// evidence that was captured, by its digest; empty for none.
+	evidence string
 	// unlock gives the targets back; nil if none is held.
 	unlock func()
 }

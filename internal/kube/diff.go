@@ -81,9 +81,16 @@ func withoutVolatile(object *unstructured.Unstructured) *unstructured.Unstructur
 	if len(stable.GetAnnotations()) == 0 {
 		unstructured.RemoveNestedField(stable.Object, "metadata", "annotations")
 	}
-	redactEnvironment(stable.Object)
-	stable.Object = redact.JSON(stable.Object).(map[string]any) // keeps types
+	stable.Object = Redacted(stable.Object)
 	return stable
+}
+
+// Redacted returns a copy of an object without secrets: a command line and a probe's
+// headers hold them too.
+func Redacted(object map[string]any) map[string]any {
+	copied := runtime.DeepCopyJSON(object)
+	redactEnvironment(copied)
+	return redact.JSON(copied).(map[string]any) // keeps types
 }
 
 // redactEnvironment takes out every value of an environment variable: many are credentials.

@@ -22,7 +22,7 @@ import (
 // options with the connectors that are built in, on the first of March 2026.
 func options() Options {
 	return Options{
-		Factories: connectors.Factories{v1alpha1.ConnectorKubernetes: kubernetes.Factory(&rest.Config{Host: "https://127.0.0.1:1"})},
+		Factories: connectors.Factories{v1alpha1.ConnectorKubernetes: kubernetes.Factory(&rest.Config{Host: "https://127.0.0.1:1"}, nil)},
 		Memory:    func(namespace string) connectors.Asker { return memory.New(namespace, nil, nil, nil, nil) },
 		Now:       time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC),
 	}

@@ -36,7 +36,7 @@ func TestExamplesCompile(t *testing.T) {
 // TestExamplesLintClean: what the pages show passes what they advise.
 func TestExamplesLintClean(t *testing.T) {
 	options := lint.Options{
-		Factories: connectors.Factories{v1alpha1.ConnectorKubernetes: kubernetes.Factory(nowhere)},
+		Factories: connectors.Factories{v1alpha1.ConnectorKubernetes: kubernetes.Factory(nowhere, nil)},
 		Memory:    func(namespace string) connectors.Asker { return memory.New(namespace, nil, nil, nil, nil) },
 		Now:       time.Date(2026, 3, 5, 0, 0, 0, 0, time.UTC), // the day that the pages tell of
 	}
@@ -80,7 +80,7 @@ func compile(t *testing.T, e example) error {
 	case "Connector":
 		var c v1alpha1.Connector
 		e.into(t, &c)
-		_, err := kubernetes.Factory(nowhere)(t.Context(), &c)
+		_, err := kubernetes.Factory(nowhere, nil)(t.Context(), &c)
 		return err
 	case "ResponseAction":
 		var action v1alpha1.ResponseAction
