@@ -1,7 +1,9 @@
 package responseaction_test
 
 import (
+	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -128,7 +130,7 @@ func TestWhatIsBlockedWhileItRunsIsDoneLater(t *testing.T) {
 	}
 }
 
-func TestWhatIsBlockedHalfWayIsLeftToAHuman(t *testing.T) {
+func TestWhatIsBlockedHalfWayIsLeftToAHumanWhoCanUndoIt(t *testing.T) {
 	w := newWorld(t)
 	w.ask("act", "isolate")
 	blocked := func() error { return fmt.Errorf("%w: budget web", connectors.ErrBlocked) }
@@ -137,4 +139,33 @@ func TestWhatIsBlockedHalfWayIsLeftToAHuman(t *testing.T) {
 	w.clock.Step(time.Hour)
 	w.tool.At(fake.AtHalf, blocked)
 	w.expect(w.must("act"), v1alpha1.ReasonUnknown, "only part of it was done: blocked for now: budget web")
+	before := string(w.tool.Snapshot())
+	w.undo("back", "act", "alice")
+	w.expect(w.must("back"), v1alpha1.ReasonSucceeded, "")
+	if after := string(w.tool.Snapshot()); before == after || strings.Contains(after, `"isolate":1`) {
+		t.Errorf("half of it is still there: %s", after)
+	}
+	w.must("back")
+	w.expect(w.get("act"), v1alpha1.ReasonUndone, "undone by back")
+}
+
+// capturing reports evidence with whatever it does.
+type capturing struct{ *fake.Connector }
+
+// Execute implements connectors.Responder.
+func (c capturing) Execute(ctx context.Context, request connectors.Request, plan connectors.Plan) (connectors.Result, error) {
+	result, err := c.Connector.Execute(ctx, request, plan)
+	result.Evidence = "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"
+	return result, err
+}
+
+func TestTheLogStatesTheDigestOfEvidence(t *testing.T) {
+	w := newWorld(t)
+	w.registry.Set(w.namespace, "tool", capturing{w.tool})
+	w.ask("act", "label")
+	w.expect(w.must("act"), v1alpha1.ReasonSucceeded, "")
+	entries := w.log.all()
+	if got := entries[len(entries)-1].Data["evidence"]; got != "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef" {
+		t.Errorf("the last entry states %v", got)
+	}
 }

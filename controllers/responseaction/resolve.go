@@ -98,7 +98,7 @@ func (s resolve) inverse(ctx context.Context, action *v1alpha1.ResponseAction) (
 		return nil, nil, refuse(v1alpha1.ReasonInvalidSpec, "spec.undo: %s was already undone by %s", name, undoes.Status.UndoneBy), nil
 	case !response.Settled(undoes):
 		return nil, nil, refuse(v1alpha1.ReasonPlanning, "spec.undo: %s is not done (%s): %w", name, response.Standing(undoes), errNotYet), nil
-	case undoes.Status.Result == nil || undoes.Status.Result.Outcome != v1alpha1.OutcomeSucceeded:
+	case !response.MayHaveDone(undoes):
 		return nil, nil, refuse(v1alpha1.ReasonInvalidSpec, "spec.undo: %s did not succeed (%s), so there is nothing to take back", name, response.Standing(undoes)), nil
 	case undoes.Status.Inverse == nil:
 		return nil, nil, refuse(v1alpha1.ReasonInvalidSpec, "spec.undo: %s cannot be undone: its operation has no inverse", name), nil

@@ -30,3 +30,10 @@ func Settled(action *v1alpha1.ResponseAction) bool {
 	}
 	return false
 }
+
+// MayHaveDone says that an action changed something, or part of it, or that nobody knows. Its
+// inverse takes back what it finds, and nothing that somebody else made of it since.
+func MayHaveDone(action *v1alpha1.ResponseAction) bool {
+	result := action.Status.Result
+	return result != nil && (result.Outcome == v1alpha1.OutcomeSucceeded || result.Outcome == v1alpha1.OutcomeUnknown)
+}

@@ -17,10 +17,9 @@ func Waits(a *v1alpha1.ResponseAction) bool {
 	return response.Standing(a) == v1alpha1.ReasonWaitingForApproval && a.Status.Plan != nil && a.Status.Decision != nil
 }
 
-// Undoable says that an action has an effect that can be taken back.
+// Undoable says that an action has, or may have, an effect that can be taken back.
 func Undoable(a *v1alpha1.ResponseAction) bool {
-	result := a.Status.Result
-	return result != nil && result.Outcome == v1alpha1.OutcomeSucceeded && a.Status.Inverse != nil && a.Status.UndoneBy == ""
+	return response.MayHaveDone(a) && a.Status.Inverse != nil && a.Status.UndoneBy == ""
 }
 
 // Standing says in one line where an action stands, and why.
