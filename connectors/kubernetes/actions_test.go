@@ -318,13 +318,22 @@ func TestPlanForWhatIsNotThere(t *testing.T) {
 		request("isolate-pod", "pod", w.namespace+"/gone"),
 		request("scale-to-zero", "kind", "Deployment", "namespace", w.namespace, "name", "gone"),
 		request("cordon", "node", "gone"),
+		request("annotate", "kind", "Pod", "namespace", w.namespace, "name", "gone", "annotations", map[string]any{"soc.tocsin.dev/a": "b"}),
+		request("capture-evidence", "pod", w.namespace+"/gone"),
+		request("drain", "node", "gone"),
+		request("restart-workload", "kind", "Deployment", "namespace", w.namespace, "name", "gone"),
+		request("rollback-workload", "kind", "Deployment", "namespace", w.namespace, "name", "gone"),
+		request("suspend-cronjob", "cronJob", w.namespace+"/gone"),
+		request("taint-node", "node", "gone", "key", "soc.tocsin.dev/a", "effect", "NoSchedule"),
 	} {
 		if _, err := c.Plan(t.Context(), r); !errors.Is(err, connectors.ErrNotFound) {
 			t.Errorf("%s: got %v, want ErrNotFound", r.Operation, err)
 		}
 	}
 	for _, r := range []connectors.Request{
+		request("delete-object", "kind", "Job", "namespace", w.namespace, "name", "gone"),
 		request("delete-pod", "pod", w.namespace+"/gone"),
+		request("evict-pod", "pod", w.namespace+"/gone"),
 		request("remove-role-binding", "kind", "RoleBinding", "namespace", w.namespace, "name", "gone"),
 	} {
 		if p := plan(t, c, r); !p.Done || len(p.Warnings) != 1 {
@@ -360,6 +369,10 @@ func TestLostAnswerIsUnknown(t *testing.T) {
 	w.create(t, w.pod("labelled", nil))
 	w.create(t, w.pod("deleted", nil))
 	w.create(t, w.pod("isolated", nil))
+	w.create(t, w.pod("evicted", nil))
+	node := w.node(t, "drained", false)
+	w.runningPod(t, "on-node", node, nil)
+	w.rolledOut(t, "rolled", 1, 2)
 	tests := map[string]struct {
 		request connectors.Request
 		want    connectors.Effect
@@ -368,7 +381,12 @@ func TestLostAnswerIsUnknown(t *testing.T) {
 			request("label", "kind", "Pod", "namespace", w.namespace, "name", "labelled", "labels", map[string]any{"soc.tocsin.dev/a": "b"}),
 			connectors.EffectPresent,
 		},
-		"delete":               {request("delete-pod", "pod", w.namespace+"/deleted"), connectors.EffectPresent},
+		"delete":             {request("delete-pod", "pod", w.namespace+"/deleted"), connectors.EffectPresent},
+		"evict":              {request("evict-pod", "pod", w.namespace+"/evicted"), connectors.EffectPresent},
+		"drain, at its half": {request("drain", "node", node), connectors.EffectPartial},
+		"roll back": {
+			request("rollback-workload", "kind", "Deployment", "namespace", w.namespace, "name", "rolled"), connectors.EffectPresent,
+		},
 		"isolate, at its half": {request("isolate-pod", "pod", w.namespace+"/isolated"), connectors.EffectPartial},
 	}
 	for name, test := range tests {

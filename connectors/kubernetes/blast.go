@@ -43,6 +43,13 @@ type blast struct {
 	warnings []string
 }
 
+// countedWorkloads have controllers that disown a pod which only claims to be theirs. Of
+// anything else an intruder could make up pods, so that taking the one that matters looks
+// like too much.
+var countedWorkloads = map[string]bool{
+	"apps/v1 DaemonSet": true, "apps/v1 ReplicaSet": true, "apps/v1 StatefulSet": true, "batch/v1 Job": true, "v1 ReplicationController": true,
+}
+
 // without tells what it would be like without some of the pods.
 func (s surroundings) without(taken map[types.UID]bool) blast {
 	var b blast
@@ -50,7 +57,7 @@ func (s surroundings) without(taken map[types.UID]bool) blast {
 	for i := range s.pods {
 		p := &s.pods[i]
 		controller := metav1.GetControllerOf(p)
-		if controller == nil || finished(p) {
+		if controller == nil || !countedWorkloads[controller.APIVersion+" "+controller.Kind] || finished(p) {
 			continue
 		}
 		if _, known := at[controller.UID]; !known {

@@ -125,10 +125,18 @@ func TestDrainIsResumed(t *testing.T) {
 	w := newWorld(t, allRoles...)
 	c := w.connector(t, kubernetes.Options{})
 	node := w.node(t, "n", false)
+	agents := &appsv1.DaemonSet{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "agent"},
+		Spec:       appsv1.DaemonSetSpec{Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}, Template: template("agent")},
+	}
+	w.create(t, agents)
 	pods := []*corev1.Pod{
 		w.runningPod(t, "bare", node, nil),
 		w.runningPod(t, "web-0", node, map[string]string{"app": "web"}, controlledBy("ReplicaSet", "web")),
-		w.runningPod(t, "agent", node, nil, controlledBy("DaemonSet", "agent")),
+		w.runningPod(t, "agent", node, nil, func(p *corev1.Pod) {
+			p.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(agents, appsv1.SchemeGroupVersion.WithKind("DaemonSet"))}
+		}),
+		w.runningPod(t, "claims-to-be", node, nil, controlledBy("DaemonSet", "agent")),
 		w.runningPod(t, "static", node, nil, func(p *corev1.Pod) {
 			p.Annotations = map[string]string{corev1.MirrorPodAnnotationKey: "x"}
 			yes := true
@@ -147,7 +155,7 @@ func TestDrainIsResumed(t *testing.T) {
 			t.Errorf("the diff says %q, want it to say %q", planned.Diff, part)
 		}
 	}
-	if strings.Contains(planned.Diff, "agent") || strings.Contains(planned.Diff, "system") {
+	if strings.Contains(planned.Diff, "static") || strings.Contains(planned.Diff, "system") {
 		t.Errorf("the diff has pods that stay: %s", planned.Diff)
 	}
 	_, err := c.Execute(t.Context(), r, planned)
@@ -155,13 +163,13 @@ func TestDrainIsResumed(t *testing.T) {
 		t.Errorf("Execute: got %v, want ErrBlocked that names the budget", err)
 	}
 	wantObserved(t, c, r, planned, connectors.EffectPartial)
-	if diff := cmp.Diff([]string{"bare"}, w.departing(t, pods...)); diff != "" {
+	if diff := cmp.Diff([]string{"bare", "claims-to-be"}, w.departing(t, pods...)); diff != "" {
 		t.Errorf("while the budget is used up (-want +got):\n%s", diff)
 	}
 	w.allow(t, b, 1)
 	wantOutcome(t, c, r, planned, v1alpha1.OutcomeSucceeded)
 	wantObserved(t, c, r, planned, connectors.EffectPresent)
-	if diff := cmp.Diff([]string{"bare", "web-0"}, w.departing(t, pods...)); diff != "" {
+	if diff := cmp.Diff([]string{"bare", "web-0", "claims-to-be"}, w.departing(t, pods...)); diff != "" {
 		t.Errorf("at the end (-want +got):\n%s", diff)
 	}
 	if back := undo(t, planned); back.Operation != "uncordon" {
@@ -208,6 +216,9 @@ func TestPlansTellWhatIsTakenAway(t *testing.T) {
 	w.runningPod(t, "web-0", "n1", map[string]string{"app": "web", "shard": "0"}, of)
 	w.runningPod(t, "web-1", "n1", app, of)
 	w.runningPod(t, "web-2", "n1", map[string]string{"app": "web", "soc.tocsin.dev/quarantine": "x"}, of)
+	made := controlledBy("Excuse", "any")
+	w.runningPod(t, "evil", "n1", nil, made)
+	w.runningPod(t, "evil-too", "n1", map[string]string{v1alpha1.LabelQuarantine: "x"}, made)
 	w.create(t, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "web"}, Spec: w.deployment("web", "a").Spec})
 	service := func(name string, selector map[string]string) {
 		w.create(t, &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name},
@@ -232,7 +243,8 @@ func TestPlansTellWhatIsTakenAway(t *testing.T) {
 				fmt.Sprintf("no pod is left that serves Service %s/all, Service %s/shard", w.namespace, w.namespace),
 			},
 		},
-		"one that does not serve": {request("delete-pod", "pod", w.namespace+"/web-2"), 0, nil},
+		"of an owner that is made up": {request("delete-pod", "pod", w.namespace+"/evil"), 0, nil},
+		"one that does not serve":     {request("delete-pod", "pod", w.namespace+"/web-2"), 0, nil},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

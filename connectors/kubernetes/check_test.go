@@ -95,3 +95,30 @@ func TestFactoryOffersWhatIsAllowed(t *testing.T) {
 		})
 	}
 }
+
+func TestActionsSayWhatToGrant(t *testing.T) {
+	w := newWorld(t, "tocsin-connector-reader")
+	c := w.connector(t, kubernetes.Options{Archive: &shelf{}})
+	w.create(t, w.pod("web-0", nil))
+	w.create(t, w.cronJob("sync"))
+	w.rolledOut(t, "web", 1, 2)
+	node := w.node(t, "n", false)
+	for _, test := range []struct {
+		request connectors.Request
+		want    string
+	}{
+		{request("annotate", "kind", "Pod", "namespace", w.namespace, "name", "web-0", "annotations", map[string]any{"soc.tocsin.dev/a": "b"}), `verb patch on resource "pods"`},
+		{request("delete-object", "kind", "CronJob", "namespace", w.namespace, "name", "sync"), `verb delete on resource "cronjobs"`},
+		{request("drain", "node", node), `verb patch on resource "nodes"`},
+		{request("evict-pod", "pod", w.namespace+"/web-0"), `verb list on resource "poddisruptionbudgets"`},
+		{request("restart-workload", "kind", "Deployment", "namespace", w.namespace, "name", "web"), `verb patch on resource "deployments"`},
+		{request("rollback-workload", "kind", "Deployment", "namespace", w.namespace, "name", "web"), `verb list on resource "replicasets"`},
+		{request("suspend-cronjob", "cronJob", w.namespace+"/sync"), `verb patch on resource "cronjobs"`},
+		{request("taint-node", "node", node, "key", "soc.tocsin.dev/a", "effect", "NoSchedule"), `verb patch on resource "nodes"`},
+	} {
+		_, err := c.Plan(t.Context(), test.request)
+		if !errors.Is(err, connectors.ErrForbidden) || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: got %v, want ErrForbidden with %s", test.request.Operation, err, test.want)
+		}
+	}
+}

@@ -74,15 +74,36 @@ func (c *cluster) evictable(ctx context.Context, node string) ([]corev1.Pod, err
 	if err := c.List(ctx, list, on); err != nil {
 		return nil, c.explain(err, "listing pods of node "+node)
 	}
-	pods := slices.DeleteFunc(list.Items, func(p corev1.Pod) bool {
-		controller := metav1.GetControllerOf(&p)
-		return p.DeletionTimestamp != nil || finished(&p) || mirrors(&p) || response.SystemNamespace(p.Namespace) ||
-			controller != nil && controller.Kind == "DaemonSet"
-	})
+	var pods []corev1.Pod
+	for _, p := range list.Items {
+		if p.DeletionTimestamp != nil || finished(&p) || mirrors(&p) || response.SystemNamespace(p.Namespace) {
+			continue
+		}
+		daemon, err := c.isDaemon(ctx, &p)
+		if err != nil {
+			return nil, err
+		}
+		if !daemon {
+			pods = append(pods, p)
+		}
+	}
 	slices.SortFunc(pods, func(a, b corev1.Pod) int {
 		return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name)
 	})
 	return pods, nil
+}
+
+// isDaemon: the pod's DaemonSet is there. A pod may claim any owner.
+func (c *cluster) isDaemon(ctx context.Context, p *corev1.Pod) (bool, error) {
+	if controller := metav1.GetControllerOf(p); controller == nil || controller.Kind != "DaemonSet" || controller.APIVersion != apiVersions["DaemonSet"] {
+		return false, nil
+	}
+	claimed := controllerOf(p)
+	set, err := c.metadata(ctx, claimed)
+	if gone(err) {
+		return false, nil
+	}
+	return err == nil && string(set.UID) == claimed.UID, err
 }
 
 // workloadOf is the controller of a pod, or the pod where it has none.
