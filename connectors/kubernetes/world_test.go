@@ -46,7 +46,11 @@ func newWorld(t *testing.T, roles ...string) *world {
 	if testing.Short() {
 		t.Skip("needs a real API server")
 	}
-	cluster := shared.Get(t)
+	return newWorldIn(t, shared.Get(t), roles...)
+}
+
+func newWorldIn(t *testing.T, cluster *env.Cluster, roles ...string) *world {
+	t.Helper()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "tenant-", Labels: map[string]string{"soc.tocsin.dev/criticality": "high"}}}
 	w := &world{Client: cluster.Client}
 	w.create(t, namespace)
