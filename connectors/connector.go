@@ -93,7 +93,7 @@ type Share struct {
 	Taken int
 }
 
-// Excessive: less than half of the pods would be left serving, and they are more than one.
+// Excessive says that less than half of the pods would be left serving, and that they are more than one.
 func (s Share) Excessive() bool {
 	return s.Taken > 0 && s.Pods > 1 && 2*(s.Serving-s.Taken) < s.Pods
 }

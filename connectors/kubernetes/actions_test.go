@@ -1,6 +1,7 @@
 package kubernetes_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -339,6 +340,31 @@ func TestPlanForWhatIsNotThere(t *testing.T) {
 		if p := plan(t, c, r); !p.Done || len(p.Warnings) != 1 {
 			t.Errorf("%s: got %+v, want done, with a warning", r.Operation, p)
 		}
+	}
+}
+
+func TestWhatIsBeingDeleted(t *testing.T) {
+	w := newWorld(t, allRoles...)
+	c := w.connector(t, kubernetes.Options{})
+	p := w.pod("web-0", nil)
+	p.Finalizers = []string{"example.com/held"}
+	w.create(t, p)
+	if err := w.Delete(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := w.Patch(context.Background(), p, client.RawPatch(types.MergePatchType, []byte(`{"metadata": {"finalizers": null}}`))); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, operation := range []string{"delete-pod", "evict-pod"} {
+		if got := plan(t, c, request(operation, "pod", w.namespace+"/web-0")); !got.Done || got.Target.UID != string(p.UID) {
+			t.Errorf("%s: got %+v, want done", operation, got)
+		}
+	}
+	annotating := request("annotate", "kind", "Pod", "namespace", w.namespace, "name", "web-0", "annotations", map[string]any{"soc.tocsin.dev/a": "b"})
+	if diff := cmp.Diff([]string{"Pod " + w.namespace + "/web-0 is being deleted already"}, plan(t, c, annotating).Warnings); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
 	}
 }
 
