@@ -55,6 +55,16 @@ func TestJoin(t *testing.T) {
 			},
 			want: []string{"shell secrets pod in the created pod binding somebody else on the binding"},
 		},
+		"who comes without credentials is known by the address": {
+			alerts: []seen{
+				{"pods", 0, []string{"Actor User system:anonymous", "Related IP 203.0.113.7"}},
+				{"from elsewhere", 1, []string{"Actor User system:anonymous", "Related IP 198.51.100.4"}},
+				{"secret", 2, []string{"Actor User system:anonymous", "Related IP 203.0.113.7", "Target KubernetesObject secrets/shop/db"}},
+				{"with credentials", 3, []string{"Actor User alice", "Related IP 203.0.113.7"}},
+				{"an address that is only seen", 4, []string{"Related User system:anonymous", "Related IP 203.0.113.7"}},
+			},
+			want: []string{"pods secret", "from elsewhere", "with credentials", "an address that is only seen"},
+		},
 		"a token used outside of its pod": {
 			links:  map[string]string{"shop/web-0": "shop/web"},
 			alerts: []seen{{"shell", 0, []string{webPod}}, {"secrets", 1, []string{web}}},

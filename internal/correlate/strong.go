@@ -23,7 +23,8 @@ var (
 
 // strong returns the keys of the entities that make alerts belong together, actors
 // first. What many innocents share never does: nodes, namespaces, images,
-// addresses, groups, processes, files, the system's own identities and known automation.
+// addresses, groups, processes, files, the system's own identities and known automation;
+// but an address counts for what comes from it without credentials.
 func (i *Index) strong(namespace string, entities []v1alpha1.Entity) []string {
 	var keys []string
 	for _, role := range []v1alpha1.EntityRole{v1alpha1.RoleActor, v1alpha1.RoleTarget, v1alpha1.RoleRelated, ""} {
@@ -33,7 +34,25 @@ func (i *Index) strong(namespace string, entities []v1alpha1.Entity) []string {
 			}
 		}
 	}
+	if visitor := visitor(entities); visitor != "" {
+		keys = append(keys, visitor)
+	}
 	return keys
+}
+
+// visitor is who comes without credentials: all that is known of them is their address.
+func visitor(entities []v1alpha1.Entity) string {
+	anonymous, address := false, ""
+	for _, e := range entities {
+		anonymous = anonymous || e.Type == v1alpha1.EntityUser && e.Role == v1alpha1.RoleActor && e.Value == "system:anonymous"
+		if e.Type == v1alpha1.EntityIP && address == "" {
+			address = e.Value
+		}
+	}
+	if !anonymous || address == "" {
+		return ""
+	}
+	return "Visitor:" + address
 }
 
 func isStrong(e v1alpha1.Entity, all []v1alpha1.Entity) bool {
