@@ -58,12 +58,14 @@ func TestJoin(t *testing.T) {
 		"who comes without credentials is known by the address": {
 			alerts: []seen{
 				{"pods", 0, []string{"Actor User system:anonymous", "Related IP 203.0.113.7"}},
+				{"from inside", 1, []string{"Actor User system:anonymous", "Related IP 10.0.0.1"}},
+				{"from inside, too", 1, []string{"Actor User system:anonymous", "Related IP 10.0.0.1"}},
 				{"from elsewhere", 1, []string{"Actor User system:anonymous", "Related IP 198.51.100.4"}},
 				{"secret", 2, []string{"Actor User system:anonymous", "Related IP 203.0.113.7", "Target KubernetesObject secrets/shop/db"}},
 				{"with credentials", 3, []string{"Actor User alice", "Related IP 203.0.113.7"}},
 				{"an address that is only seen", 4, []string{"Related User system:anonymous", "Related IP 203.0.113.7"}},
 			},
-			want: []string{"pods secret", "from elsewhere", "with credentials", "an address that is only seen"},
+			want: []string{"pods secret", "from inside", "from inside, too", "from elsewhere", "with credentials", "an address that is only seen"},
 		},
 		"a token used outside of its pod": {
 			links:  map[string]string{"shop/web-0": "shop/web"},

@@ -1,6 +1,7 @@
 package correlate
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -40,19 +41,20 @@ func (i *Index) strong(namespace string, entities []v1alpha1.Entity) []string {
 	return keys
 }
 
-// visitor is who comes without credentials: all that is known of them is their address.
+// visitor is who comes from outside without credentials: all that is known of them is
+// their address. One inside is a node's or a balancer's, and everybody's.
 func visitor(entities []v1alpha1.Entity) string {
-	anonymous, address := false, ""
+	anonymous, from := false, ""
 	for _, e := range entities {
 		anonymous = anonymous || e.Type == v1alpha1.EntityUser && e.Role == v1alpha1.RoleActor && e.Value == "system:anonymous"
-		if e.Type == v1alpha1.EntityIP && address == "" {
-			address = e.Value
+		if address, err := netip.ParseAddr(e.Value); e.Type == v1alpha1.EntityIP && err == nil && address.Unmap().IsGlobalUnicast() && !address.Unmap().IsPrivate() {
+			from = e.Value
 		}
 	}
-	if !anonymous || address == "" {
+	if !anonymous || from == "" {
 		return ""
 	}
-	return "Visitor:" + address
+	return "Visitor:" + from
 }
 
 func isStrong(e v1alpha1.Entity, all []v1alpha1.Entity) bool {
