@@ -35,18 +35,21 @@ var (
 // untrusted returns what a condition reads that is not trusted.
 func (q *question) untrusted(condition *expr.Program, byID map[string]*question) []string {
 	var found []string
-	// That there is an answer is the word of whom was asked.
 	note := func(variable string, doubtful func(path string) bool) {
-		for _, path := range condition.ReadsValues(variable) {
+		for _, path := range condition.Reads(variable) {
 			if doubtful(path) {
 				found = append(found, strings.TrimSuffix(variable+"."+path, "."))
 			}
 		}
 	}
 	note("answer", q.writable)
+	values := condition.ReadsValues("answers")
 	note("answers", func(path string) bool {
 		id, field, _ := strings.Cut(path, ".")
 		other := byID[id]
+		if other != nil && field == "" && !slices.Contains(values, path) {
+			return other.steered // that there is an answer at all is the word of whom was asked
+		}
 		return other == nil || other.writable(field)
 	})
 	note("alert", outside(trustedAlert))
