@@ -72,7 +72,32 @@ func remember() *activity.Memory {
 		Source: "audit", Rule: "exec", FirstSeen: metav1.NewMicroTime(noon.Add(-48 * time.Hour)), Attributes: map[string]string{"user": "alice", "namespace": "shop"},
 	})
 	alert("/tmp/miner", noon)
+	rememberHabits(m)
 	return m
+}
+
+const builder = "system:serviceaccount:build:agent"
+
+// rememberHabits of a builder that reads from within the cluster and, at noon, is used from
+// outside, and of a rule that fired for half a day.
+func rememberHabits(m *activity.Memory) {
+	request := func(verb, resource, namespace, address, client string, code float64, at time.Time) {
+		m.Record("soc", map[string]any{
+			"stage": "ResponseComplete", "verb": verb, "sourceIPs": []any{address}, "userAgent": client,
+			"user":           map[string]any{"username": builder},
+			"objectRef":      map[string]any{"resource": resource, "namespace": namespace},
+			"responseStatus": map[string]any{"code": code},
+		}, at)
+	}
+	request("get", "configmaps", "build", "10.0.0.1", "agent/1.0", 200, noon.Add(-72*time.Hour))
+	request("create", "secrets", "shop", "203.0.113.9", "curl/8.0", 201, noon)
+	request("list", "nodes", "", "203.0.113.9", "curl/8.0", 403, noon.Add(time.Minute))
+	for hour := range 12 {
+		m.RecordFiring("soc", v1alpha1.AlertSpec{
+			Source: "audit", Rule: "copied", FirstSeen: metav1.NewMicroTime(noon.Add(-time.Duration(50+hour) * time.Hour)),
+			Attributes: map[string]string{"user": "alice", "namespace": "shop", "command": "tar"},
+		})
+	}
 }
 
 func clock() time.Time { return noon }
@@ -102,7 +127,7 @@ func TestAsk(t *testing.T) {
 		"related events of the last hour": {
 			operation: "related-events", arguments: map[string]any{"entities": []any{"Workload:Deployment/shop/web", fluxKey}},
 			want: map[string]any{
-				"count": int64(1), "denied": int64(0), "alerts": int64(1), "rules": []any{"shell"}, "verbs": []any{"patch"},
+				"count": int64(1), "denied": int64(0), "alerts": int64(1), "rules": []any{"shell"}, "unusual": []any{"shell"}, "verbs": []any{"patch"},
 				"events": []any{
 					map[string]any{"at": "2026-03-01T12:00:00Z", "actor": "", "verb": "", "resource": "", "namespace": "", "name": "", "code": int64(0), "rule": "shell"},
 					map[string]any{"at": "2026-03-01T11:59:00Z", "actor": "system:serviceaccount:flux-system:kustomize-controller", "verb": "patch",
@@ -112,21 +137,21 @@ func TestAsk(t *testing.T) {
 		},
 		"related events since a time": {
 			operation: "related-events", arguments: map[string]any{"entities": []string{fluxKey}, "since": "2026-03-01T12:00:01+00:00"},
-			want: map[string]any{"count": int64(0), "denied": int64(0), "alerts": int64(0), "rules": []any{}, "verbs": []any{}, "events": []any{}},
+			want: map[string]any{"count": int64(0), "denied": int64(0), "alerts": int64(0), "rules": []any{}, "unusual": []any{}, "verbs": []any{}, "events": []any{}},
 		},
 		"novelty of something old": {
 			operation: "novelty", arguments: map[string]any{"actor": flux, "verb": "patch", "resource": "deployments", "namespace": "shop", "before": "2026-03-01T12:00:00Z"},
 			want: map[string]any{
-				"seenBefore": true, "count": int64(2), "hours": int64(2), "firstSeen": "2026-02-28T12:00:00Z", "knownHours": 24.0, "baselineHours": 24.0, "crowded": false,
-				"actorSeenBefore": true, "actorFirstSeen": "2026-02-28T12:00:00Z", "addressKnown": false, "addresses": int64(1),
+				"seenBefore": true, "count": int64(2), "hours": int64(2), "firstSeen": "2026-02-28T12:00:00Z", "knownHours": 24.0, "baselineHours": 24.0, "crowded": false, "usual": false,
+				"actorSeenBefore": true, "actorFirstSeen": "2026-02-28T12:00:00Z", "refused": false, "elsewhere": false, "kindred": false, "deployer": false,
 			},
 		},
 		"novelty in another tenant": {
 			namespace: "other", operation: "novelty",
 			arguments: map[string]any{"actor": flux, "verb": "patch", "resource": "deployments", "namespace": "shop", "before": "2026-03-01T12:00:00Z"},
 			want: map[string]any{
-				"seenBefore": false, "count": int64(0), "hours": int64(0), "firstSeen": "", "knownHours": 0.0, "baselineHours": 0.0, "crowded": false,
-				"actorSeenBefore": false, "actorFirstSeen": "", "addressKnown": false, "addresses": int64(0),
+				"seenBefore": false, "count": int64(0), "hours": int64(0), "firstSeen": "", "knownHours": 0.0, "baselineHours": 0.0, "crowded": false, "usual": false,
+				"actorSeenBefore": false, "actorFirstSeen": "", "refused": false, "elsewhere": false, "kindred": false, "deployer": false,
 			},
 		},
 		"a rule that fired before": {
@@ -136,6 +161,46 @@ func TestAsk(t *testing.T) {
 		"a rule that never fired about him": {
 			operation: "recurrence", arguments: map[string]any{"source": "audit", "rule": "exec", "actor": "bob", "namespace": "shop", "before": "2026-03-01T12:00:00Z"},
 			want: never(map[string]any{}),
+		},
+		"a detail that is not as ever": {
+			operation: "unfamiliar", arguments: map[string]any{"source": "audit", "rule": "copied", "actor": "alice", "namespace": "shop", "before": "2026-03-01T12:00:00Z",
+				"title": "", "attributes": map[string]any{"user": "alice", "namespace": "shop", "command": "curl evil.example"}},
+			want: map[string]any{"names": []any{"command"}, "values": []any{"curl evil.example"}},
+		},
+		"details of a rule that never fired": {
+			operation: "unfamiliar", arguments: map[string]any{"source": "audit", "rule": "new", "actor": "alice", "before": "2026-03-01T12:00:00Z",
+				"title": "", "attributes": map[string]any{"command": "curl"}},
+			want: map[string]any{"names": []any{}, "values": []any{}},
+		},
+		"a habit of nobody": {
+			operation: "recurrence", arguments: map[string]any{"source": "falco", "rule": "shell", "before": "2026-03-01T12:00:00Z"},
+		},
+		"somewhere else": {
+			operation: "origin", arguments: map[string]any{"actor": builder, "since": "2026-03-01T12:00:00Z"},
+			want: map[string]any{
+				"knownHours": 72.0, "newAddress": "203.0.113.9", "newNetwork": "203.0.0.0/16", "newClient": "curl", "networks": int64(1), "clients": int64(1),
+				"leftPod": false, "otherWorkload": "", "leftInside": true, "outside": true, "asEver": false, "crowded": false,
+			},
+		},
+		"from nowhere": {
+			operation: "origin", arguments: map[string]any{"actor": "nobody", "since": "2026-03-01T12:00:00Z"},
+			want: map[string]any{
+				"knownHours": 0.0, "newAddress": "", "newNetwork": "", "newClient": "", "networks": int64(0), "clients": int64(0),
+				"leftPod": false, "otherWorkload": "", "leftInside": false, "outside": false, "asEver": false, "crowded": false,
+			},
+		},
+		"something else": {
+			operation: "departures", arguments: map[string]any{"actor": builder, "at": "2026-03-01T12:00:00Z"},
+			want: map[string]any{
+				"knownHours": 72.0, "peak": int64(0), "accepted": int64(1), "refused": int64(1), "namespaces": int64(1),
+				"deeds": []any{"create secrets in shop"}, "tries": []any{"list nodes in the cluster"},
+			},
+		},
+		"nothing at all": {
+			operation: "departures", arguments: map[string]any{"actor": "nobody", "at": "2026-03-01T12:00:00Z"},
+			want: map[string]any{
+				"knownHours": 0.0, "peak": int64(0), "accepted": int64(0), "refused": int64(0), "namespaces": int64(0), "deeds": []any{}, "tries": []any{},
+			},
 		},
 		"a new process": {
 			operation: "process-novelty", arguments: map[string]any{"process": "/tmp/miner", "workload": "Deployment/shop/web", "before": "2026-03-01T12:00:00Z"},
@@ -157,7 +222,7 @@ func TestAsk(t *testing.T) {
 		},
 		"a known image": {
 			operation: "image-novelty", arguments: map[string]any{"image": "ghcr.io/shop/web:2", "namespace": "shop", "before": "2026-03-01T12:00:00Z"},
-			want: usual(map[string]any{"image": "ghcr.io/shop/web", "registry": "ghcr.io", "registrySeenBefore": true, "registryKnownHours": 48.0}),
+			want: usual(map[string]any{"image": "ghcr.io/shop/web", "registry": "ghcr.io", "namespaceNew": false, "registrySeenBefore": true, "registryKnownHours": 48.0}),
 		},
 		"a new image, where memory knows none": {
 			namespace: "other", operation: "image-novelty", arguments: map[string]any{"image": "nginx", "namespace": "shop", "before": "2026-03-01T12:00:00Z"},
@@ -272,6 +337,10 @@ func TestAskRefuses(t *testing.T) {
 		"a wrong destination":  {"destination-novelty", map[string]any{"destination": "a", "before": "noon"}, connectors.ErrInvalid, "argument before"},
 		"a wrong image":        {"image-novelty", map[string]any{"image": "a", "namespace": "b", "before": "noon"}, connectors.ErrInvalid, "argument before"},
 		"a wrong rate":         {"rate", map[string]any{"actor": "a", "at": "noon"}, connectors.ErrInvalid, "argument at"},
+		"a wrong detail":       {"unfamiliar", map[string]any{"source": "a", "rule": "b", "before": "noon", "title": "", "attributes": map[string]any{}}, connectors.ErrInvalid, "argument before"},
+		"a wrong recurrence":   {"recurrence", map[string]any{"source": "a", "rule": "b", "before": "noon"}, connectors.ErrInvalid, "argument before"},
+		"a wrong origin":       {"origin", map[string]any{"actor": "a", "since": "noon"}, connectors.ErrInvalid, "argument since"},
+		"a wrong departure":    {"departures", map[string]any{"actor": "a", "at": "noon"}, connectors.ErrInvalid, "argument at"},
 		"a wrong at":           {"rollout", map[string]any{"actor": "a", "namespace": "b", "at": "12"}, connectors.ErrInvalid, "argument at"},
 	}
 	for name, test := range tests {
@@ -300,8 +369,12 @@ func TestAskPassesErrorsOn(t *testing.T) {
 // TestProvenance: what an actor or a sender names is untrusted, what is counted is not.
 func TestProvenance(t *testing.T) {
 	tests := map[string]map[string]bool{
-		"related-events": {"count": false, "denied": false, "rules": true, "events": true, "events.name": true},
-		"novelty":        {"seenBefore": false, "count": false},
+		"related-events": {"count": false, "denied": false, "rules": true, "unusual": true, "events": true, "events.name": true},
+		"novelty":        {"seenBefore": false, "count": false, "kindred": false, "deployer": false, "refused": false},
+		"recurrence":     {"usual": false, "hours": false},
+		"unfamiliar":     {"names": true, "values": true},
+		"origin":         {"asEver": false, "knownHours": false, "newNetwork": false, "newClient": true, "clients": true, "otherWorkload": true},
+		"departures":     {"accepted": false, "peak": false, "deeds": true, "tries": true},
 		// What is usual of a name is had by taking the name.
 		"process-novelty":     {"seenBefore": true, "hours": true, "baselineHours": true, "workload": true, "workloadSeenBefore": true, "guessed": true},
 		"destination-novelty": {"seenBefore": true, "hours": true, "outside": true},

@@ -94,7 +94,7 @@ func TestProcessesAndDestinations(t *testing.T) {
 	m.RecordAlert("soc", runs("shop/web-79fc758899-x7k2p", "/tmp/miner", "203.0.113.7", noon))
 	m.RecordAlert("soc", v1alpha1.AlertSpec{Rule: "no pod", Entities: []v1alpha1.Entity{{Type: v1alpha1.EntityProcess, Value: "/bin/sh"}}})
 
-	known := Familiarity{SeenBefore: true, FirstSeen: noon.Add(-48 * time.Hour), Count: 3, Hours: 3, BaselineAge: 48 * time.Hour}
+	known := Familiarity{SeenBefore: true, FirstSeen: noon.Add(-48 * time.Hour), Known: 48 * time.Hour, Count: 3, Hours: 3, BaselineAge: 48 * time.Hour}
 	unknown := Familiarity{BaselineAge: 48 * time.Hour}
 	pod := Subject{Pod: "shop/web-79fc758899-x7k2p"}
 	process := func(namespace string, of Subject, name string) func() (OfWorkload, bool) {
@@ -141,7 +141,7 @@ func TestImages(t *testing.T) {
 	m.Record("soc", patch, noon.Add(-10*time.Hour))
 
 	since := func(hours, in int) Familiarity {
-		return Familiarity{SeenBefore: true, FirstSeen: noon.Add(-time.Duration(hours) * time.Hour), Count: in, Hours: 1, BaselineAge: 30 * time.Hour}
+		return Familiarity{SeenBefore: true, FirstSeen: noon.Add(-time.Duration(hours) * time.Hour), Known: time.Duration(hours) * time.Hour, Count: in, Hours: 1, BaselineAge: 30 * time.Hour}
 	}
 	never := Familiarity{BaselineAge: 30 * time.Hour}
 	tests := map[string]struct {
@@ -153,7 +153,7 @@ func TestImages(t *testing.T) {
 		"an alert's, in short":              {"shop", "docker.io/library/nginx", OfNamespace{Familiarity: since(20, 1), Repository: "docker.io/library/nginx", RegistryName: "docker.io", Registry: since(20, 1)}},
 		"by a patch":                        {"shop", "quay.io/shop/api", OfNamespace{Familiarity: since(10, 1), Repository: "quay.io/shop/api", RegistryName: "quay.io", Registry: since(10, 1)}},
 		"new now":                           {"shop", "evil.example/x", OfNamespace{Familiarity: never, Repository: "evil.example/x", RegistryName: "evil.example", Registry: never}},
-		"in another namespace":              {"pay", "ghcr.io/shop/web", OfNamespace{Familiarity: never, Repository: "ghcr.io/shop/web", RegistryName: "ghcr.io", Registry: never}},
+		"in another namespace":              {"pay", "ghcr.io/shop/web", OfNamespace{Familiarity: never, Repository: "ghcr.io/shop/web", RegistryName: "ghcr.io", Registry: never, NamespaceNew: true}},
 		"no image's name":                   {"shop", "UPPER CASE", OfNamespace{Familiarity: never, Repository: "UPPER CASE", Registry: never}},
 	}
 	for name, test := range tests {

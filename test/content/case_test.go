@@ -46,16 +46,14 @@ func alert(name, rule string, severity v1alpha1.Severity, techniques ...v1alpha1
 func investigate(t *testing.T, playbooks []*playbook.Playbook, found ...evidence) (analyst.Conclusion, map[string]playbook.Proposal) {
 	t.Helper()
 	var facts analyst.Facts
-	var histories []analyst.RuleHistory
 	var specs []v1alpha1.AlertSpec
 	texts := map[string]string{}
 	for _, e := range found {
 		specs = append(specs, e.alert.Spec)
-		facts.Alerts = append(facts.Alerts, e.alert.Name)
-		histories = append(histories, analyst.NewRuleHistory(e.alert.Spec.Rule, e.alert.Spec.Severity, e.answers[playbook.QuestionHistory]))
+		history := analyst.NewRuleHistory(e.alert.Spec.Rule, e.alert.Spec.Severity, e.answers[playbook.QuestionHistory])
+		facts.Alerts = append(facts.Alerts, analyst.Believe(e.alert.Name, history))
 		maps.Copy(texts, e.alert.Spec.Attributes)
 	}
-	facts.Prior, facts.PriorReason = analyst.Prior(histories)
 	facts.Injection = analyst.Injection(texts)
 	contexts := map[*playbook.Playbook][]playbook.Context{}
 	for _, e := range found {

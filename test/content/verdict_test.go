@@ -19,13 +19,14 @@ type fields = map[string]any
 
 func novelty(hours float64, seen bool, inHours int) fields {
 	return fields{"seenBefore": seen, "count": float64(inHours), "hours": float64(inHours), "firstSeen": "", "knownHours": 0.0, "baselineHours": hours,
-		"crowded": false, "actorSeenBefore": true, "actorFirstSeen": "2026-03-01T09:00:00Z", "addressKnown": true, "addresses": 3.0}
+		"crowded": false, "usual": seen && inHours >= 4, "actorSeenBefore": true, "actorFirstSeen": "2026-03-01T09:00:00Z",
+		"refused": false, "elsewhere": false, "kindred": false, "deployer": false}
 }
 
 // familiar is what memory says of a name, not of a process, destination or image alone.
 func familiar(hours float64, knownHours float64, more fields) fields {
 	seen := knownHours > 0
-	all := fields{"seenBefore": seen, "count": 500.0, "hours": 500.0, "firstSeen": "", "knownHours": knownHours, "baselineHours": hours, "crowded": false}
+	all := fields{"seenBefore": seen, "count": 500.0, "hours": 500.0, "firstSeen": "", "knownHours": knownHours, "baselineHours": hours, "crowded": false, "usual": knownHours >= 336}
 	if !seen {
 		all["count"], all["hours"] = 0.0, 0.0
 	}
@@ -42,7 +43,7 @@ func ofDestination(hours, knownHours float64, outside bool) fields {
 }
 
 func ofImage(hours, knownHours, registryKnownHours float64) fields {
-	return familiar(hours, knownHours, fields{"image": "ghcr.io/shop/web", "registry": "ghcr.io", "registrySeenBefore": registryKnownHours > 0, "registryKnownHours": registryKnownHours})
+	return familiar(hours, knownHours, fields{"image": "ghcr.io/shop/web", "registry": "ghcr.io", "namespaceNew": false, "registrySeenBefore": registryKnownHours > 0, "registryKnownHours": registryKnownHours})
 }
 
 func rate(requests, denied, peak, peakDenied, spans float64) fields {
@@ -51,7 +52,23 @@ func rate(requests, denied, peak, peakDenied, spans float64) fields {
 
 func recurrence(knownHours float64, inHours int) fields {
 	return fields{"seenBefore": inHours > 0, "count": float64(inHours), "hours": float64(inHours), "firstSeen": "", "knownHours": knownHours,
-		"baselineHours": knownHours, "crowded": false}
+		"baselineHours": knownHours, "crowded": false, "usual": inHours >= 4 && knownHours >= 336}
+}
+
+// details that are unfamiliar, as names and values in turn.
+func details(pairs ...string) fields {
+	names, values := []any{}, []any{}
+	for i := 0; i < len(pairs); i += 2 {
+		names, values = append(names, pairs[i]), append(values, pairs[i+1])
+	}
+	return fields{"names": names, "values": values}
+}
+
+func origin(more fields) fields {
+	all := fields{"knownHours": 0.0, "newAddress": "", "newNetwork": "", "newClient": "", "networks": 1.0, "clients": 1.0, "leftPod": false,
+		"otherWorkload": "", "leftInside": false, "outside": false, "asEver": false, "crowded": false}
+	maps.Copy(all, more)
+	return all
 }
 
 func automation(declared, expected bool) fields {
@@ -63,7 +80,7 @@ func rollout(workloads ...any) fields {
 }
 
 func related(denied int) fields {
-	return fields{"count": 4.0, "denied": float64(denied), "alerts": 1.0, "rules": []any{}, "verbs": []any{}, "events": []any{}}
+	return fields{"count": 4.0, "denied": float64(denied), "alerts": 1.0, "rules": []any{}, "unusual": []any{}, "verbs": []any{}, "events": []any{}}
 }
 
 func history(attacks, benign int) fields {
@@ -254,9 +271,26 @@ func TestVerdicts(t *testing.T) {
 			wantVerdict: v1alpha1.BenignPositive, wantAtLeast: -300, wantAtMost: -140,
 		},
 		"reported of a workload for weeks, which nobody ever graded": {
+			found:       []evidence{habitual(nil)},
+			wantVerdict: v1alpha1.BenignPositive, wantAtLeast: -170, wantAtMost: -170,
+		},
+		"reported for weeks, but never like this": {
+			found:       []evidence{habitual(playbook.Answers{"details": details("userAgent", "curl")})},
+			wantVerdict: v1alpha1.Undetermined, wantAtLeast: -90, wantAtMost: -90, wantEscalated: true, wantReason: "decides neither way",
+		},
+		"reported for weeks, and never in two ways": {
+			found:       []evidence{habitual(playbook.Answers{"details": details("userAgent", "curl", "title", "x")})},
+			wantVerdict: v1alpha1.Undetermined, wantAtLeast: -60, wantAtMost: -60, wantEscalated: true, wantReason: "decides neither way",
+		},
+		"reported for weeks, but not from there": {
+			found: []evidence{habitual(playbook.Answers{"origin": origin(fields{
+				"knownHours": 984.0, "newAddress": "203.0.113.7", "newNetwork": "203.0.0.0/16", "leftInside": true, "outside": true})})},
+			wantVerdict: v1alpha1.Undetermined, wantAtLeast: -50, wantAtMost: -50, wantEscalated: true, wantReason: "decides neither way",
+		},
+		"reported for a week": {
 			found: []evidence{audit(secretsListed(0).alert, playbook.Answers{"workload": workload("shop/web-0"),
-				"novelty": novelty(41*24, true, 900), "recurrence": recurrence(41*24, 900), "automation": automation(false, false)})},
-			wantVerdict: v1alpha1.Undetermined, wantAtLeast: -120, wantAtMost: -120, wantEscalated: true, wantReason: "decides neither way",
+				"novelty": novelty(41*24, true, 100), "recurrence": recurrence(7*24, 100), "automation": automation(false, false)})},
+			wantVerdict: v1alpha1.Undetermined, wantAtLeast: -40, wantAtMost: -40, wantEscalated: true, wantReason: "decides neither way",
 		},
 		"of severity Critical that explains nothing": {
 			found: []evidence{audit(selfGrant().alert, playbook.Answers{"binding": binding(false, true),
@@ -266,7 +300,7 @@ func TestVerdicts(t *testing.T) {
 		"something is usual, but not that it is reported": {
 			found: []evidence{audit(secretsListed(0).alert, playbook.Answers{"workload": workload("shop/web-0"), "history": history(0, 10),
 				"novelty": novelty(41*24, true, 900), "recurrence": recurrence(0, 0), "automation": automation(false, false)})},
-			wantVerdict: v1alpha1.Undetermined, wantAtLeast: -120, wantAtMost: -100, wantEscalated: true, wantReason: "decides neither way",
+			wantVerdict: v1alpha1.Undetermined, wantAtLeast: -130, wantAtMost: -130, wantEscalated: true, wantReason: "no trusted evidence",
 		},
 	}
 	universal, err := playbook.Universal("cluster", shipped(t))
@@ -334,6 +368,14 @@ func TestVulnerabilities(t *testing.T) {
 	}
 }
 
+// habitual is a workload that lists secrets, which was reported for 41 days.
+func habitual(more playbook.Answers) evidence {
+	answers := playbook.Answers{"workload": workload("shop/web-0"), "novelty": novelty(41*24, true, 900),
+		"recurrence": recurrence(41*24, 900), "automation": automation(false, false)}
+	maps.Copy(answers, more)
+	return audit(secretsListed(0).alert, answers)
+}
+
 func renamed(e evidence, name string) evidence {
 	e.alert.Name = name
 	return e
@@ -346,8 +388,8 @@ func TestUniversal(t *testing.T) {
 		offered catalog
 		want    map[string]int
 	}{
-		"another name": {catalog{"prod": all["cluster"], "memory": all["memory"]}, map[string]int{"prod": 7, "memory": 7}},
-		"no cluster":   {catalog{"memory": all["memory"]}, map[string]int{"memory": 7}},
+		"another name": {catalog{"prod": all["cluster"], "memory": all["memory"]}, map[string]int{"prod": 7, "memory": 10}},
+		"no cluster":   {catalog{"memory": all["memory"]}, map[string]int{"memory": 10}},
 	}
 	alert := hostPod().alert
 	alert.Spec.Attributes["resource"] = "rolebindings"
@@ -394,13 +436,13 @@ func BenchmarkVerdict(b *testing.B) {
 	for b.Loop() {
 		alert := playbook.NewAlert(&e.alert, e.format)
 		context := playbook.Context{Alert: alert, Case: playbook.NewCase([]v1alpha1.AlertSpec{e.alert.Spec}), Answers: e.answers}
-		facts := analyst.Facts{Alerts: []string{e.alert.Name}, Injection: analyst.Injection(e.alert.Spec.Attributes)}
+		belief := analyst.Believe(e.alert.Name, analyst.RuleHistory{Rule: e.alert.Spec.Rule, Severity: e.alert.Spec.Severity})
+		facts := analyst.Facts{Alerts: []analyst.Belief{belief}, Injection: analyst.Injection(e.alert.Spec.Attributes)}
 		asks, _ := p.Questions(alert)
 		for _, a := range asks {
 			findings, _ := p.Weigh(a, context)
 			facts.Findings = append(facts.Findings, findings...)
 		}
-		facts.Prior, facts.PriorReason = analyst.Prior([]analyst.RuleHistory{{Rule: e.alert.Spec.Rule, Severity: e.alert.Spec.Severity}})
 		c := analyst.Weigh(facts)
 		if c.Verdict != v1alpha1.BenignPositive {
 			b.Fatal(c.Verdict)
