@@ -95,7 +95,11 @@ const ephemeral = 32768
 
 func addressShape(text string) string {
 	host, port, _ := strings.Cut(text, ":")
-	if address, err := netip.ParseAddr(host); err != nil || !beyond(address) {
+	address, err := netip.ParseAddr(host)
+	if err != nil { // leading zeros: some read them, each in its own way
+		return text
+	}
+	if !beyond(address) {
 		host = "private"
 	}
 	if n, err := strconv.Atoi(port); err != nil || n >= ephemeral {

@@ -72,8 +72,12 @@ func (f Firing) known(t *tenant, before time.Time) (who, what string) {
 	if t.firings.about(who, what, before).SeenBefore {
 		return who, what
 	}
-	if ofWorkload, ok := f.madeAsEver(t, before); ok && t.firings.about(ofWorkload, what, before).SeenBefore {
+	ofWorkload, asEver := f.madeAsEver(t, before)
+	if asEver && t.firings.about(ofWorkload, what, before).SeenBefore {
 		return ofWorkload, what
+	}
+	if !asEver && t.maker(f.Of) != "" { // who makes a pod chooses its image as well
+		return who, what
 	}
 	if elsewhere := f.elsewhere(); elsewhere != "" && t.firings.about(elsewhere, what, before).SeenBefore {
 		return elsewhere, what

@@ -14,7 +14,7 @@ const settling = 24 * time.Hour
 
 // What an actor's requests come with.
 const (
-	facetPod     = "pod"     // the workload whose pod the token is bound to; empty for none
+	facetPod     = "pod"     // the workload or maker whose pod the token is bound to; empty for none
 	facetAddress = "address" // that connected
 	facetNetwork = "network" // that the address is of
 	facetSide    = "side"    // of the networks around the cluster that the address is on
@@ -39,8 +39,7 @@ func (t *tenant) sawOrigin(e auditevent.Event, at time.Time) {
 	if account := e.User.ServiceAccount(); account != "" {
 		workload := ""
 		if e.User.Pod != "" {
-			workload, _ = t.workload(Subject{Pod: namespaceOf(account) + "/" + e.User.Pod})
-			workload = shape(workload) // each run of a pipeline has a pod of another name
+			workload = t.boundTo(Subject{Pod: namespaceOf(account) + "/" + e.User.Pod})
 		}
 		seen(facetPod, workload)
 	}
@@ -49,6 +48,15 @@ func (t *tenant) sawOrigin(e auditevent.Event, at time.Time) {
 		seen(facetNetwork, network(address))
 		seen(facetSide, side(address))
 	}
+}
+
+// boundTo is whose pod a token is of. One that somebody made is its maker's, whatever its name.
+func (t *tenant) boundTo(pod Subject) string {
+	if maker := t.maker(pod); maker != "" {
+		return makerMark + maker
+	}
+	workload, _ := t.workload(pod)
+	return shape(workload) // each run of a pipeline has a pod of another name
 }
 
 // product is what a user agent names first, without its version.

@@ -1,6 +1,7 @@
 package activity
 
 import (
+	"cmp"
 	"regexp"
 	"strings"
 
@@ -35,22 +36,38 @@ func (t *tenant) learnController(e auditevent.Event, made auditevent.Made) {
 	if e.Verb != "create" || e.Refused() {
 		return
 	}
-	namespace := e.Object.Namespace + "/"
-	child := made.Name
-	if child == "" {
-		child = made.GenerateName
-	}
-	if made.Controller == "" || !e.ByControlPlane() {
-		if e.Object.Path() == "pods" && child != "" {
-			t.controllers.Add(bounded(namespace+child), makerMark+bounded(e.Actor()))
+	namespace, name := e.Object.Namespace+"/", cmp.Or(made.Name, e.Object.Name)
+	child := cmp.Or(name, made.GenerateName)
+	switch {
+	case child == "":
+		return
+	case !e.ByControlPlane():
+		if e.Object.Path() == "pods" {
+			t.learn(namespace+child, makerMark+bounded(e.Actor()), name == "")
 		}
 		return
+	case made.Controller == "":
+		return
 	}
-	t.controllers.Add(bounded(namespace+child), bounded(namespace+made.Controller))
+	t.learn(namespace+child, bounded(namespace+made.Controller), name == "")
 	if deployment, ok := strings.CutSuffix(made.Controller, "-"+made.TemplateHash); ok && made.TemplateHash != "" {
 		t.controllers.Add(bounded(namespace+made.Controller), bounded(namespace+deployment))
 	}
 }
+
+// learn what is above a name, or above all names that are generated from it. If somebody
+// else had names generated from it as well, nobody knows whose is which.
+func (t *tenant) learn(name, above string, generates bool) {
+	name = bounded(name)
+	known, ok := t.controllers.Get(name)
+	if generates && ok && known != above && (strings.HasPrefix(known, makerMark) || strings.HasPrefix(above, makerMark)) {
+		above = severalMakers
+	}
+	t.controllers.Add(name, above)
+}
+
+// severalMakers is the maker of what is nobody's in particular; no user has this name.
+const severalMakers = makerMark + "\x00"
 
 // makerMark begins what is known of a pod that the control plane did not make: its maker.
 const makerMark = "@"
@@ -58,12 +75,21 @@ const makerMark = "@"
 // maker is who made the pod that a subject is, as the API server knows; empty for one of
 // a built-in controller, and for one of which nobody knows.
 func (t *tenant) maker(s Subject) string {
-	up, _ := t.controllers.Get(s.Pod)
+	up, _ := t.above(s.Pod)
 	maker, made := strings.CutPrefix(up, makerMark)
 	if !made || s.Workload != "" {
 		return ""
 	}
 	return maker
+}
+
+// above is what made a pod known, by its name or by what its name was generated from.
+func (t *tenant) above(pod string) (string, bool) {
+	up, ok := t.controllers.Get(pod)
+	if !ok && len(pod) > suffixLength {
+		up, ok = t.controllers.Get(pod[:len(pod)-suffixLength])
+	}
+	return up, ok
 }
 
 // workload is namespace/name of what a subject belongs to, without its kind. It is
@@ -75,10 +101,7 @@ func (t *tenant) workload(s Subject) (workload string, guessed bool) {
 	if !strings.Contains(s.Pod, "/") {
 		return "", false
 	}
-	up, ok := t.controllers.Get(s.Pod)
-	if !ok && len(s.Pod) > suffixLength {
-		up, ok = t.controllers.Get(s.Pod[:len(s.Pod)-suffixLength])
-	}
+	up, ok := t.above(s.Pod)
 	if !ok || strings.HasPrefix(up, makerMark) {
 		return guess(s.Pod), true
 	}
