@@ -19,6 +19,9 @@ type actor struct {
 	changes []change
 	// sessions whose beginning was counted, by audit ID.
 	sessions []string
+	// address of its latest request, and what it tells of its origin.
+	address string
+	facets  []string
 }
 
 type change struct {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/internal/auditevent"
@@ -63,31 +64,67 @@ func nameless(spec v1alpha1.AlertSpec) string {
 
 func ownerOf(who, what string) string { return bounded(who + "\x00" + what) }
 
-var (
-	addressed = regexp.MustCompile(`[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?::[0-9]+)?`)
-	numbered  = regexp.MustCompile(`[A-Za-z0-9]*[0-9][A-Za-z0-9]*`)
-	digits    = regexp.MustCompile(`[0-9]+`)
-)
+const digits = "0123456789"
+
+var addressed = regexp.MustCompile(`[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?::[0-9]+)?`)
 
 // shape of a text: what numbers, generated names, private addresses and ephemeral ports
 // make different each time is left out of it.
 func shape(text string) string {
+	if !strings.ContainsAny(text, digits) {
+		return auditevent.Bounded(text, maxShape)
+	}
 	var parts []string
 	at := 0
-	for _, span := range addressed.FindAllStringIndex(text, -1) {
+	for _, span := range addresses(text) {
 		parts = append(parts, unnumbered(text[at:span[0]]), addressShape(text[span[0]:span[1]]))
 		at = span[1]
 	}
 	return auditevent.Bounded(strings.Join(append(parts, unnumbered(text[at:])), ""), maxShape)
 }
 
+// addresses that a text holds, as spans. It is looked for where there can be any.
+func addresses(text string) [][]int {
+	if strings.Count(text, ".") < 3 {
+		return nil
+	}
+	return addressed.FindAllStringIndex(text, -1)
+}
+
 func unnumbered(text string) string {
-	return numbered.ReplaceAllStringFunc(text, func(word string) string {
-		if runs := digits.FindAllString(word, -1); len(runs) > 1 || len(runs[0]) > 2 {
-			return "*"
+	var shape strings.Builder
+	shape.Grow(len(text))
+	for text != "" {
+		n := strings.IndexFunc(text, notOfWord)
+		switch {
+		case n == 0:
+			_, n = utf8.DecodeRuneInString(text)
+			shape.WriteString(text[:n])
+		default:
+			if n < 0 {
+				n = len(text)
+			}
+			shape.WriteString(wordShape(text[:n]))
 		}
-		return digits.ReplaceAllString(word, "#")
-	})
+		text = text[n:]
+	}
+	return shape.String()
+}
+
+func notOfWord(r rune) bool {
+	return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+}
+
+// wordShape is a word with a number of one or two digits in it, or any word with more.
+func wordShape(word string) string {
+	first, last := strings.IndexAny(word, digits), strings.LastIndexAny(word, digits)
+	switch {
+	case first < 0:
+		return word
+	case last-first > 1:
+		return "*"
+	}
+	return word[:first] + "#" + word[last+1:]
 }
 
 // ephemeral is the first port that clients are given (RFC 6335 has 49152; Linux begins earlier).

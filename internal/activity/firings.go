@@ -110,13 +110,18 @@ func (m *Memory) RecordFiring(namespace string, spec v1alpha1.AlertSpec) {
 	f := firingOf(spec)
 	t.firings.began(t.listensSince(spec.Source, spec.FirstSeen.Time))
 	who, what := f.habit(t)
+	var keys []string
+	for _, d := range details(spec) {
+		keys = append(keys, d.key())
+	}
 	for _, who := range []string{who, f.elsewhere()} {
 		if who == "" {
 			continue
 		}
 		t.firings.seen(who, what, spec.FirstSeen.Time)
-		for _, d := range details(spec) {
-			t.details.seen(ownerOf(who, what), d.key(), spec.FirstSeen.Time)
+		owner := ownerOf(who, what)
+		for _, key := range keys {
+			t.details.seen(owner, key, spec.FirstSeen.Time)
 		}
 	}
 	if f.Actor != "" {

@@ -257,9 +257,10 @@ func BenchmarkRecordFiring(b *testing.B) {
 			m.Reached("EVENTS-1", 1)
 			spec := sensed(webPod, webImage, noon)
 			spec.Title, spec.Attributes = "A shell was spawned in a container with an attached terminal", map[string]string{}
-			for i := range 20 {
-				spec.Attributes[fmt.Sprintf("proc.field%c", 'a'+i)] = "sh -c 'curl 203.0.113.7:443 | tee /tmp/4711.log' 10.0.0.1:51234"
+			for i := range 18 {
+				spec.Attributes[fmt.Sprintf("proc.field%c", 'a'+i)] = "sh -c 'tar -c /data/4711 | gzip -9'"
 			}
+			spec.Attributes["fd.name"], spec.Attributes["fd.sip"] = "10.0.0.1:51234->203.0.113.7:443", "203.0.113.7"
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
 				if varied {

@@ -162,7 +162,7 @@ func (t *tenant) record(e auditevent.Event, made auditevent.Made, at time.Time, 
 	}
 	t.actors.saw(who, at)
 	who.actor.rate.saw(at, denied(e.Code))
-	t.sawOrigin(e, at)
+	t.sawOrigin(who.actor, e, at)
 	t.deeds.began(at)
 	deeds := t.deeds
 	if e.Refused() {

@@ -30,7 +30,7 @@ func facet(kind, value string) string { return bounded(kind + "\x00" + value) }
 
 // sawOrigin remembers what a request came with. What the cluster does itself comes from
 // everywhere.
-func (t *tenant) sawOrigin(e auditevent.Event, at time.Time) {
+func (t *tenant) sawOrigin(who *actor, e auditevent.Event, at time.Time) {
 	if e.ByControlPlane() {
 		return
 	}
@@ -43,11 +43,21 @@ func (t *tenant) sawOrigin(e auditevent.Event, at time.Time) {
 		}
 		seen(facetPod, workload)
 	}
-	if address, err := netip.ParseAddr(e.Address); err == nil {
-		seen(facetAddress, address.Unmap().String())
-		seen(facetNetwork, network(address))
-		seen(facetSide, side(address))
+	for _, facet := range who.facetsOf(e.Address) {
+		t.origins.seen(bounded(e.Actor()), facet, at)
 	}
+}
+
+// facetsOf an address, which is mostly that of the request before.
+func (a *actor) facetsOf(address string) []string {
+	if a.address == address {
+		return a.facets
+	}
+	a.address, a.facets = address, nil
+	if read, err := netip.ParseAddr(address); err == nil {
+		a.facets = []string{facet(facetAddress, read.Unmap().String()), facet(facetNetwork, network(read)), facet(facetSide, side(read))}
+	}
+	return a.facets
 }
 
 // boundTo is whose pod a token is of. One that somebody made is its maker's, whatever its name.
