@@ -63,7 +63,7 @@ func (a *actor) facetsOf(address string) []string {
 // boundTo is whose pod a token is of. One that somebody made is its maker's, whatever its name.
 func (t *tenant) boundTo(pod Subject) string {
 	if maker := t.maker(pod); maker != "" {
-		return makerMark + maker
+		return makerMark + strings.TrimPrefix(maker, "\x00")
 	}
 	workload, _ := t.workload(pod)
 	return shape(workload) // each run of a pipeline has a pod of another name

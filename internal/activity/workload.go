@@ -67,7 +67,7 @@ func (t *tenant) learn(name, above string, generates bool) {
 }
 
 // severalMakers is the maker of what is nobody's in particular; no user has this name.
-const severalMakers = makerMark + "\x00"
+const severalMakers = makerMark + "\x00several"
 
 // makerMark begins what is known of a pod that the control plane did not make: its maker.
 const makerMark = "@"
