@@ -200,12 +200,21 @@ func (w *witness) Record(namespace string, event map[string]any, at time.Time) {
 func (w *witness) RecordAlert(namespace string, spec v1alpha1.AlertSpec) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.memory != nil {
+		w.memory.RecordAlert(namespace, spec)
+	}
 	w.alerts = append(w.alerts, namespace+"/"+spec.Rule)
 }
 
 func (*witness) Connected(string, string, time.Time) {}
 
-func (*witness) RecordFiring(string, v1alpha1.AlertSpec) {}
+func (w *witness) RecordFiring(namespace string, spec v1alpha1.AlertSpec) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.memory != nil {
+		w.memory.RecordFiring(namespace, spec)
+	}
+}
 
 func (w *witness) recorded() (raw, alerts []string) {
 	w.mu.Lock()

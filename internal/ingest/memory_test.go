@@ -10,17 +10,18 @@ import (
 )
 
 // TestMemoryCountsOnce: whether the position or the snapshot is the older one when the
-// process dies, each event counts once.
+// process dies, each event counts once, and so does each alert that it makes.
 func TestMemoryCountsOnce(t *testing.T) {
 	const events = 6
 	message := func(i int) string {
 		list := ""
 		for _, id := range []string{"a", "b"} {
 			at := start.Add(time.Duration(i-events) * time.Hour).Format(time.RFC3339)
-			list += fmt.Sprintf(`,{"auditID":"%d%s","stage":"ResponseComplete","verb":"get","objectRef":{"resource":"pods","namespace":"shop"},"user":{"username":"u"},"requestReceivedTimestamp":%q}`, i, id, at)
+			list += fmt.Sprintf(`,{"auditID":"%d%s","stage":"ResponseComplete","verb":"list","objectRef":{"resource":"pods","namespace":"shop"},"user":{"username":"u"},"requestReceivedTimestamp":%q}`, i, id, at)
 		}
 		return `{"kind":"EventList","apiVersion":"audit.k8s.io/v1","items":[` + list[1:] + `]}`
 	}
+	listed := []v1alpha1.AlertSpec{{Rule: "listed", Attributes: map[string]string{"user": "u", "namespace": "shop"}}}
 	tests := map[string]struct {
 		// snapshot is taken after so many messages; position is how many had their effect.
 		snapshot int
@@ -35,7 +36,7 @@ func TestMemoryCountsOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, source("audit", v1alpha1.FormatKubernetesAudit))
 			s := w.open(t)
-			saw := &witness{memory: activity.New(activity.DefaultLimits)}
+			saw := &witness{memory: activity.New(activity.DefaultLimits), specs: listed}
 			var kept []byte
 			for i := range 4 {
 				w.lead(t, s, saw, processed(t, s, publish(t, s, "audit", message(i))))
@@ -50,14 +51,19 @@ func TestMemoryCountsOnce(t *testing.T) {
 			s.Close()
 
 			s = w.open(t)
-			again := &witness{memory: restarted(t, kept)}
+			again := &witness{memory: restarted(t, kept), specs: listed}
 			for i := 4; i < events; i++ {
 				publish(t, s, "audit", message(i))
 			}
 			w.lead(t, s, again, func() bool { raw, _ := again.recorded(); return len(raw) == 2*events })
-			f := again.memory.Novelty("shop", "u", "get", "pods", "shop", start.Add(100*time.Hour))
-			if f.Count != 2*events || f.Hours != events {
-				t.Errorf("counted %d times in %d hours, want %d in %d", f.Count, f.Hours, 2*events, events)
+			later := start.Add(100 * time.Hour)
+			done := again.memory.Novelty("shop", "u", "list", "pods", "shop", later).Familiarity
+			firing := activity.Firing{Source: "audit", Rule: "listed", Actor: "u", Namespace: "shop"}
+			fired, _ := again.memory.Recurrence("shop", firing, later)
+			for what, f := range map[string]activity.Familiarity{"done": done, "fired": fired} {
+				if f.Count != 2*events || f.Hours != events {
+					t.Errorf("%s %d times in %d hours, want %d in %d", what, f.Count, f.Hours, 2*events, events)
+				}
 			}
 		})
 	}
