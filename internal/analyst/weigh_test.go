@@ -183,6 +183,53 @@ func TestWeigh(t *testing.T) {
 	}
 }
 
+// TestWeighPriors: the prior of the least innocent alert counts, by what explains each.
+func TestWeighPriors(t *testing.T) {
+	critical, low := Belief{Alert: "critical", Prior: 0, Reason: "by severity Critical"}, Belief{Alert: "low", Prior: -100, Reason: "by severity Low"}
+	explains := func(alert string, decibans int32) Finding {
+		return Finding{Text: "usual of " + alert, Alert: alert, Provenance: trusted, Decibans: decibans}
+	}
+	tests := map[string]struct {
+		facts       Facts
+		wantPrior   int32
+		wantReason  string
+		wantScore   int32
+		wantVerdict v1alpha1.Verdict
+	}{
+		"nothing explains either": {
+			Facts{Alerts: []Belief{low, critical}}, 0, "by severity Critical", 0, v1alpha1.Undetermined,
+		},
+		"the critical one is well explained, the low one is not": {
+			Facts{Alerts: []Belief{critical, low}, Findings: []Finding{explains("critical", -20)}}, -100, "by severity Low", -100, v1alpha1.Undetermined,
+		},
+		"the critical one is explained a little": {
+			Facts{Alerts: []Belief{critical, low}, Findings: []Finding{explains("critical", -9)}}, 0, "by severity Critical", -90, v1alpha1.Undetermined,
+		},
+		"both are explained, the low one enough alone": {
+			Facts{Alerts: []Belief{critical, low}, Findings: []Finding{explains("critical", -10), explains("low", -20)}}, 0, "by severity Critical", -100, v1alpha1.Undetermined,
+		},
+		"both are explained": {
+			Facts{Alerts: []Belief{critical, low}, Findings: []Finding{explains("critical", -20), explains("low", -5)}}, -100, "by severity Low", -150, v1alpha1.BenignPositive,
+		},
+		"the suspect's words explain nothing": {
+			Facts{Alerts: []Belief{critical, low}, Findings: []Finding{{Text: "x", Alert: "critical", Provenance: writable, Decibans: -20}}}, 0, "by severity Critical", 0, v1alpha1.Undetermined,
+		},
+		"a prior is capped": {
+			Facts{Alerts: []Belief{{Alert: "a", Prior: 9000, Reason: "r"}, low}}, 200, "r", 200, v1alpha1.TruePositive,
+		},
+		"no alert": {Facts{}, -70, "no rule is known", -70, v1alpha1.Undetermined},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			c := Weigh(tt.facts)
+			if c.Prior != tt.wantPrior || !strings.Contains(c.PriorReason, tt.wantReason) || c.Score != tt.wantScore || c.Verdict != tt.wantVerdict {
+				t.Errorf("%s at %d from %d (%s), want %s at %d from %d (%s)",
+					c.Verdict, c.Score, c.Prior, c.PriorReason, tt.wantVerdict, tt.wantScore, tt.wantPrior, tt.wantReason)
+			}
+		})
+	}
+}
+
 // believed alerts, all with the same prior.
 func believed(prior int32, names ...string) []Belief {
 	var all []Belief
