@@ -52,7 +52,7 @@ func rate(requests, denied, peak, peakDenied, spans float64) fields {
 
 func recurrence(knownHours float64, inHours int) fields {
 	return fields{"seenBefore": inHours > 0, "count": float64(inHours), "hours": float64(inHours), "firstSeen": "", "knownHours": knownHours,
-		"baselineHours": knownHours, "crowded": false, "usual": inHours >= 4 && knownHours >= 336}
+		"baselineHours": knownHours, "crowded": false, "usual": inHours >= 4 && knownHours >= 336, "anywhere": false}
 }
 
 // details that are unfamiliar, as names and values in turn.
@@ -66,7 +66,7 @@ func details(pairs ...string) fields {
 
 func origin(more fields) fields {
 	all := fields{"knownHours": 0.0, "newAddress": "", "newNetwork": "", "newClient": "", "networks": 1.0, "clients": 1.0, "leftPod": false,
-		"otherWorkload": "", "leftInside": false, "outside": false, "asEver": false, "crowded": false}
+		"otherWorkload": "", "leftInside": false, "outside": false, "strange": false, "asEver": false, "crowded": false}
 	maps.Copy(all, more)
 	return all
 }
@@ -284,8 +284,8 @@ func TestVerdicts(t *testing.T) {
 		},
 		"reported for weeks, but not from there": {
 			found: []evidence{habitual(playbook.Answers{"origin": origin(fields{
-				"knownHours": 984.0, "newAddress": "203.0.113.7", "newNetwork": "203.0.0.0/16", "leftInside": true, "outside": true})})},
-			wantVerdict: v1alpha1.Undetermined, wantAtLeast: -50, wantAtMost: -50, wantEscalated: true, wantReason: "decides neither way",
+				"knownHours": 984.0, "newAddress": "203.0.113.7", "newNetwork": "203.0.0.0/16", "leftInside": true, "outside": true, "strange": true})})},
+			wantVerdict: v1alpha1.Undetermined, wantAtLeast: 80, wantAtMost: 80, wantEscalated: true, wantReason: "decides neither way",
 		},
 		"reported for a week": {
 			found: []evidence{audit(secretsListed(0).alert, playbook.Answers{"workload": workload("shop/web-0"),
