@@ -156,11 +156,11 @@ func TestAsk(t *testing.T) {
 		},
 		"a rule that fired before": {
 			operation: "recurrence", arguments: map[string]any{"source": "audit", "rule": "exec", "actor": "alice", "namespace": "shop", "before": "2026-03-01T12:00:00Z"},
-			want: usual(map[string]any{}),
+			want: usual(map[string]any{"anywhere": false}),
 		},
 		"a rule that never fired about him": {
 			operation: "recurrence", arguments: map[string]any{"source": "audit", "rule": "exec", "actor": "bob", "namespace": "shop", "before": "2026-03-01T12:00:00Z"},
-			want: never(map[string]any{}),
+			want: never(map[string]any{"anywhere": false}),
 		},
 		"a detail that is not as ever": {
 			operation: "unfamiliar", arguments: map[string]any{"source": "audit", "rule": "copied", "actor": "alice", "namespace": "shop", "before": "2026-03-01T12:00:00Z",
@@ -179,14 +179,14 @@ func TestAsk(t *testing.T) {
 			operation: "origin", arguments: map[string]any{"actor": builder, "since": "2026-03-01T12:00:00Z"},
 			want: map[string]any{
 				"knownHours": 72.0, "newAddress": "203.0.113.9", "newNetwork": "203.0.0.0/16", "newClient": "curl", "networks": int64(1), "clients": int64(1),
-				"leftPod": false, "otherWorkload": "", "leftInside": true, "outside": true, "asEver": false, "crowded": false,
+				"leftPod": false, "otherWorkload": "", "leftInside": true, "outside": true, "strange": true, "asEver": false, "crowded": false,
 			},
 		},
 		"from nowhere": {
 			operation: "origin", arguments: map[string]any{"actor": "nobody", "since": "2026-03-01T12:00:00Z"},
 			want: map[string]any{
 				"knownHours": 0.0, "newAddress": "", "newNetwork": "", "newClient": "", "networks": int64(0), "clients": int64(0),
-				"leftPod": false, "otherWorkload": "", "leftInside": false, "outside": false, "asEver": false, "crowded": false,
+				"leftPod": false, "otherWorkload": "", "leftInside": false, "outside": false, "strange": false, "asEver": false, "crowded": false,
 			},
 		},
 		"something else": {

@@ -56,7 +56,7 @@ func TestDetails(t *testing.T) {
 	for _, d := range details(spec) {
 		got = append(got, d.name+"="+d.shape)
 	}
-	want := []string{"title=alice read Secret * in *", "name=db", "namespace=shop", "proc.cmdline=sh -c 'kill *'", "userAgent=kubectl"}
+	want := []string{"title=alice read Secret * in *", "name=db", "namespace=shop", "proc.cmdline=sh -c 'kill *'"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("details (-want +got):\n%s", diff)
 	}

@@ -54,6 +54,27 @@ func TestRecurrence(t *testing.T) {
 	}
 }
 
+// TestAnywhere: what an actor does in one namespace after the other is usual of it, and of nobody else.
+func TestAnywhere(t *testing.T) {
+	m := New(DefaultLimits)
+	m.Reached("EVENTS-1", 1)
+	for day := 20; day > 0; day-- {
+		m.RecordFiring("soc", fired("exec", "alice", fmt.Sprintf("team-%d", day), noon.AddDate(0, 0, -day)))
+		m.RecordFiring("soc", sensed(webPod, webImage, noon.AddDate(0, 0, -day)))
+	}
+	for of, want := range map[Firing]bool{
+		{Source: "audit", Rule: "exec", Actor: "alice", Namespace: "shop"}:   true,
+		{Source: "audit", Rule: "attach", Actor: "alice", Namespace: "shop"}: false,
+		{Source: "other", Rule: "exec", Actor: "alice", Namespace: "shop"}:   false,
+		{Source: "audit", Rule: "exec", Actor: "bob", Namespace: "team-1"}:   false,
+		{Source: "falco", Rule: "shell", Of: Subject{Pod: webPod}}:           false,
+	} {
+		if got := m.Anywhere("soc", of, noon); got.Usual() != want {
+			t.Errorf("%+v: %+v, want usual %v", of, got, want)
+		}
+	}
+}
+
 // sensed is what a sensor reports of a pod that runs an image.
 func sensed(pod, image string, at time.Time) v1alpha1.AlertSpec {
 	return v1alpha1.AlertSpec{Source: "falco", Rule: "shell", FirstSeen: metav1.NewMicroTime(at), Entities: []v1alpha1.Entity{

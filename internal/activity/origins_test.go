@@ -33,16 +33,16 @@ func TestOrigin(t *testing.T) {
 	}
 	// The workload's pod, and three days in which it asked as ever.
 	routine := []record{{podOf("web-79fc758899", "ghcr.io/shop/web:1"), -4 * day}, {request(), -3 * day}, {request(), -2 * day}}
-	asEver := Origin{Known: 3 * day, Networks: 1, Clients: 1, Seen: true}
+	asEver := Origin{Known: 3 * day, Networks: 1, Clients: 1, Workloads: 1, Seen: true}
 	edited := func(edit func(*Origin)) Origin {
 		o := asEver
 		edit(&o)
 		return o
 	}
 	tests := map[string]struct {
-		records []record
-		want    Origin
-		asEver  bool
+		records         []record
+		want            Origin
+		asEver, strange bool
 	}{
 		"nothing is known":        {},
 		"nothing since":           {records: routine, want: edited(func(o *Origin) { o.Seen = false })},
@@ -67,6 +67,7 @@ func TestOrigin(t *testing.T) {
 			want: edited(func(o *Origin) {
 				o.NewAddress, o.NewNetwork, o.Outside, o.LeftInside = "2001:db8:7::1", "2001:db8::/32", true, true
 			}),
+			strange: true,
 		},
 		"from outside, as ever": {
 			records: []record{{request(from("203.0.113.7")), -3 * day}, {request(from("203.0.113.7")), 0}},
@@ -78,11 +79,11 @@ func TestOrigin(t *testing.T) {
 		"from what is no address": {records: append(routine, record{request(from("@")), 0}), want: asEver, asEver: true},
 		"another client": {
 			records: append(routine, record{request(with("curl/8.0")), 0}),
-			want:    edited(func(o *Origin) { o.NewClient = "curl" }), asEver: true,
+			want:    edited(func(o *Origin) { o.NewClient = "curl" }), strange: true,
 		},
 		"a token of no pod": {
 			records: append(routine, record{request(by(web)), 0}),
-			want:    edited(func(o *Origin) { o.LeftPod = true }),
+			want:    edited(func(o *Origin) { o.LeftPod = true }), strange: true,
 		},
 		"a token of no pod, as ever": {
 			records: append(routine, record{request(by(web)), -2 * day}, record{request(by(web)), 0}), want: asEver, asEver: true,
@@ -92,7 +93,7 @@ func TestOrigin(t *testing.T) {
 			want:    edited(func(o *Origin) { o.OtherWorkload = "shop/api" }),
 		},
 		"a pod where there never was one": {
-			records: []record{{request(by(web)), -3 * day}, {request(), 0}}, want: asEver, asEver: true,
+			records: []record{{request(by(web)), -3 * day}, {request(), 0}}, want: edited(func(o *Origin) { o.Workloads = 0 }), asEver: true,
 		},
 		"a pod that somebody made and named alike": {
 			records: append(routine,
@@ -109,10 +110,11 @@ func TestOrigin(t *testing.T) {
 			want: edited(func(o *Origin) {
 				o.NewAddress, o.NewNetwork, o.NewClient, o.OtherWorkload = "10.9.0.1", "10.9.0.0/16", "curl", "shop/api"
 			}),
+			strange: true,
 		},
 		"what was used more than a day ago is": {
 			records: append(routine, record{request(from("10.9.0.1"), with("curl/8.0"), of("api-0")), -25 * time.Hour}, record{request(from("10.9.0.1"), with("curl/8.0"), of("api-0")), 0}),
-			want:    edited(func(o *Origin) { o.Networks, o.Clients = 2, 2 }), asEver: true,
+			want:    edited(func(o *Origin) { o.Networks, o.Clients, o.Workloads = 2, 2, 2 }), asEver: true,
 		},
 		"of whom nobody knew, nothing is new": {
 			records: []record{{request(), -23 * time.Hour}, {request(by(web), from("203.0.113.7"), with("curl/8.0")), 0}},
@@ -133,8 +135,8 @@ func TestOrigin(t *testing.T) {
 				}
 			}
 			got := m.Origin("soc", actor, noon)
-			if diff := cmp.Diff(test.want, got); diff != "" || got.AsEver() != test.asEver {
-				t.Errorf("as ever %v, want %v; (-want +got):\n%s", got.AsEver(), test.asEver, diff)
+			if diff := cmp.Diff(test.want, got); diff != "" || got.AsEver() != test.asEver || got.Strange() != test.strange {
+				t.Errorf("as ever %v, want %v; strange %v, want %v; (-want +got):\n%s", got.AsEver(), test.asEver, got.Strange(), test.strange, diff)
 			}
 			if got := m.Origin("other", actor, noon); got != (Origin{}) {
 				t.Errorf("another tenant knows %+v", got)
