@@ -84,45 +84,54 @@ func leastExplained(all []weighed, worst string) {
 }
 
 // refute takes the weight of what speaks for the innocence of an alert where, in the
-// same group, something speaks against another: what is usual of the one does not
+// same group, more speaks against another than for it: what is usual of the one does not
 // outweigh what is new of the other.
 func refute(all []weighed, alert string) {
+	others := suspects(all, alert)
 	for i := range all {
 		w := &all[i]
 		if w.evidence.Weight >= 0 || w.alert == "" || w.alert != alert {
 			continue
 		}
-		if other := suspect(all, w.group, alert); other != "" {
+		if other := others[w.group]; other != "" {
 			w.evidence.Weight, w.evidence.Note = 0, Plain("does not hold for alert "+other, 256)
 		}
 	}
 }
 
-// suspect is the first alert but one against which something in a group speaks.
-func suspect(all []weighed, group, alert string) string {
+// suspects are by group the first alert but one against which the strongest finding speaks.
+func suspects(all []weighed, alert string) map[string]string {
+	type part struct{ group, alert string }
+	strongest := map[part]int32{}
 	for _, w := range all {
-		if w.group == group && w.evidence.Weight > 0 && w.alert != "" && w.alert != alert {
-			return w.alert
+		p := part{w.group, w.alert}
+		if best, seen := strongest[p]; !seen || stronger(w.evidence.Weight, best) {
+			strongest[p] = w.evidence.Weight
 		}
 	}
-	return ""
+	found := map[string]string{}
+	for _, w := range all {
+		if w.alert != "" && w.alert != alert && found[w.group] == "" && strongest[part{w.group, w.alert}] > 0 {
+			found[w.group] = w.alert
+		}
+	}
+	return found
 }
 
 // explained sums up what speaks for innocence of one alert, at most zero. A group in
-// which as much speaks against it, or anything against another alert, explains nothing.
+// which as much speaks against it, or more against another alert than for it, explains nothing.
 func explained(all []weighed, alert string) int32 {
-	least, most, refuted := map[string]int32{}, map[string]int32{}, map[string]bool{}
+	least, most := map[string]int32{}, map[string]int32{}
 	for _, w := range all {
 		if w.alert == "" || w.alert == alert {
 			least[w.group] = min(least[w.group], w.evidence.Weight)
 			most[w.group] = max(most[w.group], w.evidence.Weight)
-		} else if w.evidence.Weight > 0 {
-			refuted[w.group] = true
 		}
 	}
+	refuted := suspects(all, alert)
 	sum := int32(0)
 	for group, weight := range least {
-		if stronger(weight, most[group]) && !refuted[group] {
+		if stronger(weight, most[group]) && refuted[group] == "" {
 			sum += weight
 		}
 	}
