@@ -68,6 +68,7 @@ func novelty(_ context.Context, m *Memory, arguments map[string]any) (map[string
 	n := m.activity.Novelty(m.namespace, text(arguments, "actor"), text(arguments, "verb"), text(arguments, "resource"), text(arguments, "namespace"), before)
 	answer := familiarity(n.Familiarity)
 	answer["actorSeenBefore"], answer["actorFirstSeen"] = n.ActorSeenBefore, stamp(n.ActorFirstSeen)
+	answer["settled"] = n.Settled
 	answer["refused"], answer["elsewhere"], answer["kindred"], answer["deployer"] = n.Refused, n.Elsewhere, n.Kindred, n.Deployer
 	return answer, nil
 }

@@ -40,13 +40,15 @@ var habits = []operation.Operation{
 			"type": "object", "additionalProperties": false, "required": ["source", "rule", "before", "title", "attributes"],
 			"properties": {` + firingFields + `,
 				"title": {"type": "string"},
+				"entities": {"type": "array", "maxItems": 256, "items": {"type": "object"}, "description": "of the alert, with type and value"},
 				"attributes": {"type": "object", "additionalProperties": {"type": "string"}, "description": "of the alert"}
 			}}`,
 		Result: object(map[string]string{
 			"names":  `{"type": "array", "maxItems": 8, "items": {"type": "string"}, "description": "title, or names of attributes"}`,
+			"varied": `{"type": "array", "maxItems": 64, "items": {"type": "string"}, "description": "names of those that have a new shape too often to tell anything"}`,
 			"values": `{"type": "array", "maxItems": 8, "items": {"type": "string"}, "description": "in the same order"}`,
 		}),
-		Untrusted: []string{"names", "values"},
+		Untrusted: []string{"names", "values", "varied"},
 	},
 	{
 		Name: "origin", Mode: v1alpha1.OperationRead,
@@ -58,6 +60,7 @@ var habits = []operation.Operation{
 				"since": {"type": "string", "description": "time of the alert, RFC 3339"}
 			}}`,
 		Result: object(map[string]string{
+			"asEverHours":   `{"type": "number", "description": "for how long all that it comes with was known"}`,
 			"knownHours":    `{"type": "number", "description": "how long before the time the actor was first seen; 0 if it was not, a day before"}`,
 			"newAddress":    `{"type": "string", "description": "that the actor never used; empty for none"}`,
 			"newNetwork":    `{"type": "string", "description": "the /16 or, of IPv6, the /32 that it never used; empty for none"}`,
@@ -122,16 +125,22 @@ func unfamiliar(_ context.Context, m *Memory, arguments map[string]any) (map[str
 	if err != nil {
 		return nil, err
 	}
-	attributes := map[string]string{}
+	alert := v1alpha1.AlertSpec{Title: text(arguments, "title"), Attributes: map[string]string{}}
 	given, _ := arguments["attributes"].(map[string]any)
 	for name := range given {
-		attributes[name] = text(given, name)
+		alert.Attributes[name] = text(given, name)
 	}
+	entities, _ := arguments["entities"].([]any)
+	for _, item := range entities {
+		e, _ := item.(map[string]any)
+		alert.Entities = append(alert.Entities, v1alpha1.Entity{Type: v1alpha1.EntityType(text(e, "type")), Value: text(e, "value")})
+	}
+	found, varied := m.activity.Unfamiliar(m.namespace, firing(arguments), alert, before)
 	var names, values []string
-	for _, u := range m.activity.Unfamiliar(m.namespace, firing(arguments), text(arguments, "title"), attributes, before) {
+	for _, u := range found {
 		names, values = append(names, u.Name), append(values, u.Value)
 	}
-	return map[string]any{"names": orEmpty(names), "values": orEmpty(values)}, nil
+	return map[string]any{"names": orEmpty(names), "values": orEmpty(values), "varied": orEmpty(varied[:min(len(varied), 64)])}, nil
 }
 
 func origin(_ context.Context, m *Memory, arguments map[string]any) (map[string]any, error) {
@@ -141,7 +150,7 @@ func origin(_ context.Context, m *Memory, arguments map[string]any) (map[string]
 	}
 	o := m.activity.Origin(m.namespace, text(arguments, "actor"), since)
 	return map[string]any{
-		"knownHours": o.Known.Hours(), "newAddress": o.NewAddress, "newNetwork": o.NewNetwork, "newClient": o.NewClient,
+		"knownHours": o.Known.Hours(), "asEverHours": o.Age.Hours(), "newAddress": o.NewAddress, "newNetwork": o.NewNetwork, "newClient": o.NewClient,
 		"networks": int64(o.Networks), "clients": int64(o.Clients),
 		"leftPod": o.LeftPod, "otherWorkload": o.OtherWorkload, "leftInside": o.LeftInside, "outside": o.Outside,
 		"asEver": o.AsEver(), "strange": o.Strange(), "crowded": o.Crowded,

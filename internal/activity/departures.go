@@ -58,7 +58,7 @@ func departures(of *table, who string, at time.Time) Departures {
 		switch {
 		case h.first >= from && h.first <= to:
 			new = append(new, h)
-		case h.first < from && h.first > grown:
+		case h.first < at.Add(-settling).UnixMicro() && h.first > grown:
 			hour := hourOf(moment(h.first))
 			began[hour]++
 			d.Peak = max(d.Peak, began[hour])

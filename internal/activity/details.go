@@ -3,6 +3,7 @@ package activity
 import (
 	"maps"
 	"net/netip"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -48,7 +49,33 @@ func details(spec v1alpha1.AlertSpec) []detail {
 			found = append(found, detail{name, value, shape(value)})
 		}
 	}
+	if command := commandOf(spec.Attributes); command != "" {
+		found = append(found, detail{"command", command, shape(command)})
+	}
+	for _, e := range spec.Entities {
+		if e.Type == v1alpha1.EntityContainerImage || e.Type == v1alpha1.EntityFile {
+			value := e.Value
+			if e.Type == v1alpha1.EntityContainerImage {
+				value, _ = imageOf(e.Value)
+			}
+			found = append(found, detail{strings.ToLower(string(e.Type)), value, shape(value)})
+		}
+	}
 	return found
+}
+
+// commandOf a session in a pod, as its request names it.
+func commandOf(attributes map[string]string) string {
+	switch attributes["resource"] {
+	case "pods/exec", "pods/attach":
+	default:
+		return ""
+	}
+	asked, err := url.Parse(attributes["requestURI"])
+	if err != nil {
+		return attributes["requestURI"]
+	}
+	return strings.Join(asked.Query()["command"], " ")
 }
 
 // nameless is the title without the names that attributes have as well.
@@ -56,7 +83,7 @@ func nameless(spec v1alpha1.AlertSpec) string {
 	title := spec.Title
 	for _, attribute := range []string{"name", "namespace", "k8s.pod.name", "k8s.ns.name"} {
 		if name := spec.Attributes[attribute]; name != "" {
-			title = strings.ReplaceAll(title, name, "*")
+			title = strings.ReplaceAll(title, name, left)
 		}
 	}
 	return title
@@ -64,7 +91,12 @@ func nameless(spec v1alpha1.AlertSpec) string {
 
 func ownerOf(who, what string) string { return bounded(who + "\x00" + what) }
 
-const digits = "0123456789"
+const (
+	digits = "0123456789"
+	// left and leftDigits stand for what is left out, and occur in no printable text: what an
+	// attacker writes there has another shape.
+	left, leftDigits = "\x01", "\x02"
+)
 
 var addressed = regexp.MustCompile(`[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?::[0-9]+)?`)
 
@@ -122,9 +154,9 @@ func wordShape(word string) string {
 	case first < 0:
 		return word
 	case last-first > 1:
-		return "*"
+		return left
 	}
-	return word[:first] + "#" + word[last+1:]
+	return word[:first] + leftDigits + word[last+1:]
 }
 
 // ephemeral is the first port that clients are given (RFC 6335 has 49152; Linux begins earlier).
@@ -148,55 +180,66 @@ func addressShape(text string) string {
 // Unfamiliar is a detail of an alert that is not as ever.
 type Unfamiliar struct{ Name, Value string }
 
+// rare are attributes that say something by being there at all.
+var rare = []string{"impersonatedUser", "dryRun", "forwardedFor", "proc.is_exe_upper_layer", "command", "looks"}
+
 // Unfamiliar tells which details of an alert are not as they were until a day ago, when
 // the rule fired about the same: of those that hardly ever had a new shape. By Good and
 // Turing's estimate (Good, Biometrika 40, 1953) the chance of a shape that was never seen
 // is the share of those that were seen once.
-func (m *Memory) Unfamiliar(namespace string, f Firing, title string, attributes map[string]string, before time.Time) []Unfamiliar {
+// Varied are the details that have a new shape too often to tell anything. Of the alert
+// only title, attributes and entities are read.
+func (m *Memory) Unfamiliar(namespace string, f Firing, alert v1alpha1.AlertSpec, before time.Time) (found []Unfamiliar, varied []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	t, ok := m.tenants[namespace]
 	if !ok {
-		return nil
+		return nil, nil
 	}
 	who, what := f.known(t, before)
 	fired := t.firings.about(who, what, before).Hours
 	owner := t.details.owners[ownerOf(who, what)]
-	if fired == 0 || owner == nil {
-		return nil
+	if fired == 0 {
+		return nil, nil
 	}
 	usual := shapesOf(owner, before)
-	var found []Unfamiliar
-	for _, d := range details(v1alpha1.AlertSpec{Title: title, Attributes: attributes}) {
+	for _, d := range details(alert) {
 		known := usual[d.name]
-		if known == nil || known.has[d.shape] || float64(known.once) > constant*float64(fired) || len(found) == maxUnfamiliar {
-			continue
+		switch {
+		case known == nil && !slices.Contains(rare, d.name), known != nil && known.has[d.shape], d.value == "", len(found) == maxUnfamiliar:
+		case known != nil && float64(len(known.once)) > constant*float64(fired):
+			varied = append(varied, d.name)
+		default:
+			found = append(found, Unfamiliar{Name: d.name, Value: auditevent.Bounded(d.value, maxShape)})
 		}
-		found = append(found, Unfamiliar{Name: d.name, Value: auditevent.Bounded(d.value, maxShape)})
 	}
-	return found
+	return found, varied
 }
 
-// shapes of one detail: those that it has, and how many were seen in one hour only.
+// shapes of one detail: those that it has, and the hours in which one was seen that was
+// seen in no other. Many in one hour are one flood.
 type shapes struct {
 	has  map[string]bool
-	once int
+	once map[int32]bool
 }
 
 // shapesOf the details of a habit as they were known until a day before a moment, by name.
 func shapesOf(owner *owner, before time.Time) map[string]*shapes {
 	found := map[string]*shapes{}
+	if owner == nil {
+		return found
+	}
 	for h := range owner.habits() {
 		if !h.seenBefore(before.Add(-settling)) {
 			continue
 		}
 		name, shape, _ := strings.Cut(h.what, "\x00")
 		if found[name] == nil {
-			found[name] = &shapes{has: map[string]bool{}}
+			found[name] = &shapes{has: map[string]bool{}, once: map[int32]bool{}}
 		}
 		found[name].has[shape] = true
 		if _, hours := h.before(before); hours == 1 {
-			found[name].once++
+			found[name].once[hourOf(moment(h.first))] = true
 		}
 	}
 	return found

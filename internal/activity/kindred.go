@@ -69,7 +69,7 @@ func (t *tenant) likeness(who string, d Deed, before time.Time) likeness {
 	}
 	hours, spaces, same, like := 0, map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for h := range owner.habits() {
-		if !h.seenBefore(before.Add(-settling)) {
+		if !h.settled(before) {
 			continue
 		}
 		other := readDeed(h.what)

@@ -12,6 +12,15 @@ import (
 // what an intruder did in the hours before an alert makes nothing usual.
 const settling = 24 * time.Hour
 
+// settled: it was seen a day before a moment, and is no visitor's: in several hours, or for weeks.
+func (h *habit) settled(moment time.Time) bool {
+	if !h.seenBefore(moment.Add(-settling)) {
+		return false
+	}
+	_, hours := h.before(moment)
+	return hours >= usualHours || moment.UnixMicro()-h.first >= usualSince.Microseconds()
+}
+
 // What an actor's requests come with.
 const (
 	facetPod     = "pod"     // the workload or maker whose pod the token is bound to; empty for none
@@ -104,7 +113,7 @@ func beyond(address netip.Addr) bool {
 }
 
 // Origin tells how what an actor's requests come with since a moment compares with what they
-// came with until a day before it. Nothing is new of an actor that was not known then.
+// came with until a day before it, in several hours or for weeks. Nothing is new of an actor that was not known then.
 type Origin struct {
 	// Known is for how long before the moment the actor was.
 	Known time.Duration
@@ -118,6 +127,8 @@ type Origin struct {
 	OtherWorkload string
 	// LeftInside: it connects from outside, and never did.
 	LeftInside bool
+	// Age of the youngest that its requests come with, addresses aside.
+	Age time.Duration
 	// Outside: it connects from outside. Seen: it made requests since the moment.
 	Outside, Seen bool
 	// Crowded: so much was seen of it that what it rarely came with may be forgotten.
@@ -127,10 +138,10 @@ type Origin struct {
 // fewWorkloads have the accounts that programs use; those of pipelines have many.
 const fewWorkloads = 2
 
-// AsEver: the actor was known, and all that its requests come with, the networks and not the
-// addresses. The client, which is its own word, can only be in the way of that.
+// AsEver: the actor was known, and all that its requests come with has been for weeks, the
+// networks and not the addresses. The client, which is its own word, can only be in the way of that.
 func (o Origin) AsEver() bool {
-	return o.Seen && o.Known > 0 && !o.Crowded && o.NewNetwork == "" && o.NewClient == "" && !o.LeftPod && o.OtherWorkload == "" && !o.LeftInside
+	return o.Seen && o.Known > 0 && o.Age >= usualSince && !o.Crowded && o.NewNetwork == "" && o.NewClient == "" && !o.LeftPod && o.OtherWorkload == "" && !o.LeftInside
 }
 
 // Strange: it comes so differently that nothing which is usual of the actor explains what it does.
@@ -154,31 +165,32 @@ func (m *Memory) Origin(namespace, actor string, since time.Time) Origin {
 	if owner == nil {
 		return o
 	}
-	settled := since.Add(-settling)
-	if owner.first != 0 && owner.first < settled.UnixMicro() {
+	if owner.first != 0 && owner.first < since.Add(-settling).UnixMicro() {
 		o.Known = since.Sub(moment(owner.first))
 	}
 	_, o.Crowded = t.origins.age(bounded(actor), since)
-	o.compare(owner, settled, since)
+	o.compare(owner, since)
 	return o
 }
 
 // compare goes through all that an actor came with; an owner has a bounded number of habits.
-func (o *Origin) compare(owner *owner, settled, since time.Time) {
+func (o *Origin) compare(owner *owner, since time.Time) {
+	o.Age = Horizon
 	var boundBefore, unboundBefore, unboundNow, outsideBefore bool
 	for h := range owner.habits() {
 		kind, value, _ := strings.Cut(h.what, "\x00")
-		before, now := h.seenBefore(settled), h.last >= since.UnixMicro()
+		before, now := h.settled(since), h.last >= since.UnixMicro()
 		o.Seen = o.Seen || now
+		if now && kind != facetAddress {
+			o.Age = min(o.Age, max(since.Sub(moment(h.first)), 0))
+		}
 		switch kind {
 		case facetPod:
 			boundBefore = boundBefore || before && value != ""
 			o.Workloads += one(before && value != "")
 			unboundBefore = unboundBefore || before && value == ""
 			unboundNow = unboundNow || now && value == ""
-			if now && !before && value != "" {
-				o.OtherWorkload = value
-			}
+			newer(&o.OtherWorkload, value, before, now)
 		case facetAddress:
 			newer(&o.NewAddress, value, before, now)
 		case facetNetwork:

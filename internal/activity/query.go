@@ -93,6 +93,9 @@ type Novelty struct {
 	// Elsewhere: it did the same in another namespace, and Kindred: the like, such as with
 	// another kind of workload. Deployer: for weeks it has changed what runs in several namespaces.
 	Elsewhere, Kindred, Deployer bool
+	// Settled: SeenBefore, and a day before the moment: what an intruder tried in the hours
+	// before makes nothing known.
+	Settled bool
 	// Refused: the API server refuses it since the moment.
 	Refused bool
 	// ActorSeenBefore and ActorFirstSeen tell of anything that the actor did.
@@ -121,6 +124,7 @@ func (m *Memory) Novelty(namespace, actor, verb, resource, targetNamespace strin
 			n.Familiarity = t.tries.about(who, deed, before)
 		}
 	}
+	n.Settled = n.SeenBefore && n.FirstSeen.Before(before.Add(-settling))
 	if h := t.known(actor); h != nil {
 		if h.seenBefore(before) {
 			n.ActorSeenBefore, n.ActorFirstSeen = true, moment(h.first)

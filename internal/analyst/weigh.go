@@ -17,6 +17,9 @@ const (
 	findingCap = MaxDecibans * 10
 	// injectionDecibans is what an attempt to talk the analyst out of a case adds.
 	injectionDecibans = 3
+	// excuse in centibans is what at least one finding lowers suspicion by in a case that is
+	// dismissed: priors and trifles alone excuse nobody.
+	excuse = 50
 	// maxEvidence that a case shows, and therefore counts.
 	maxEvidence = 256
 	// defaultThreshold in decibans, where none is configured.
@@ -60,10 +63,14 @@ type Conclusion struct {
 //     it: that prior counts, and findings below zero about other alerts do not, nor
 //     where something of the same group speaks against another. Else an intruder with
 //     the token of a deployer would hide behind the deployer's daily work.
+//   - What is as ever of an alert excuses nothing where anything of it is not: a finding
+//     below zero of a group of habits does not count beside one above zero about the same
+//     alert in such a group, whoever's word that is. Else routine would cover what an
+//     intruder does with it.
 //   - Findings of one group count once: the strongest, at a tie the suspicious
 //     one, then the first. The same finding reported twice is a group too.
-//   - A case is dismissed only on at least one trusted finding that counts below
-//     zero, with no injection attempt, and with no question left unanswered (S3): an
+//   - A case is dismissed only on at least one trusted finding that counts at least 5 dB
+//     below zero, with no injection attempt, and with no question left unanswered (S3): an
 //     answer that is missing might have spoken for an attack.
 func Weigh(f Facts) Conclusion {
 	findings := f.Findings
@@ -75,6 +82,7 @@ func Weigh(f Facts) Conclusion {
 		})
 	}
 	all := weighAll(findings)
+	unlike(all)
 	worst := leastInnocent(all, f.Alerts)
 	leastExplained(all, worst.Alert)
 	groupOnce(all)
@@ -108,6 +116,8 @@ func (c *Conclusion) conclude(f Facts, shown []weighed, dropped bool) {
 	switch {
 	case strongest == nil:
 		c.EscalateReason = "no trusted evidence lowers suspicion"
+	case strongest.evidence.Weight > -excuse:
+		c.EscalateReason = fmt.Sprintf("no trusted evidence lowers suspicion by %s", decibans(excuse))
 	case len(f.Injection) > 0:
 		c.EscalateReason = "text of the alert tries to sway the verdict"
 	case len(f.Unanswered) > 0:

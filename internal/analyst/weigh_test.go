@@ -242,7 +242,7 @@ func believed(prior int32, names ...string) []Belief {
 func TestWeighBoundsEvidence(t *testing.T) {
 	facts := Facts{Alerts: believed(-200, "a")}
 	for i := range 300 {
-		facts.Findings = append(facts.Findings, Finding{Text: fmt.Sprint("x", i), Alert: "a", Provenance: trusted, Decibans: -1})
+		facts.Findings = append(facts.Findings, Finding{Text: fmt.Sprint("x", i), Alert: "a", Provenance: trusted, Decibans: -5})
 	}
 	facts.Findings = append(facts.Findings, Finding{Text: "y", Provenance: writable, Decibans: 20})
 	c := Weigh(facts)

@@ -46,6 +46,28 @@ func weighAll(findings []Finding) []weighed {
 	return all
 }
 
+// Groups of findings that compare with what is usual.
+var habits = []string{"novelty", "origin", "details", "breadth", "content", "dropped"}
+
+// unlike takes what is as ever its weight where something of the same alert is not.
+func unlike(all []weighed) {
+	because := map[string]int{}
+	for i, w := range all {
+		if w.evidence.Weight > 0 && slices.Contains(habits, w.group) {
+			if at, seen := because[w.alert]; !seen || w.evidence.Weight > all[at].evidence.Weight {
+				because[w.alert] = i
+			}
+		}
+	}
+	for i := range all {
+		w := &all[i]
+		at, not := because[w.alert]
+		if w.evidence.Weight < 0 && slices.Contains(habits, w.group) && not {
+			w.evidence.Weight, w.evidence.Note = 0, Plain("it is not as ever: "+all[at].evidence.Finding, 256)
+		}
+	}
+}
+
 // leastInnocent is the alert that, by its prior and what explains it, is most likely an attack.
 func leastInnocent(all []weighed, alerts []Belief) Belief {
 	worst, most := unknownRule, int64(math.MinInt64)
