@@ -65,6 +65,9 @@ type Plan struct {
 	// Affects names the users whose access the change takes away, as the API server
 	// names them: alice, system:serviceaccount:shop:web.
 	Affects []string
+	// Touches are other objects that the change takes hold of: guard rails keep it off
+	// those that must not be touched, as they do for the target.
+	Touches []v1alpha1.TargetReference
 	// Grants names the roles that the target gives to whoever it binds, such as tocsin-senior.
 	Grants []string
 	// Shares that the change takes of workloads.

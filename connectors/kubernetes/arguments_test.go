@@ -65,6 +65,10 @@ func TestHostileArgumentsAreRefused(t *testing.T) {
 		"two subjects":              {"permissions", args("serviceAccount", "a/b", "user", "alice"), "argument"},
 		"no subject":                {"permissions", args(), "serviceAccount"},
 		"a pod and an account":      {"describe-workload", args("pod", "a/b", "serviceAccount", "a/b"), "argument"},
+		"a user and an account to lock": {"lock-identity", args("serviceAccount", "a/b", "user", "alice"), "argument"},
+		"nobody to lock":                {"lock-identity", args(), "serviceAccount"},
+		"a part of a digest":            {"block-image", args("digest", "sha256:0"), "digest"},
+		"a tag":                         {"block-image", args("repository", "nginx:1"), "repository"},
 	}
 	c := unreachable(t, kubernetes.Options{})
 	for name, test := range tests {

@@ -16,7 +16,7 @@ import (
 
 func TestConformance(t *testing.T) {
 	withExtras(t)
-	w := newWorld(t, allRoles...)
+	w := newWorld(t, append(allRoles, admissionRole)...)
 	archive := &shelf{}
 	conformance.Run(t, conformance.Subject{
 		Connector: w.connector(t, kubernetes.Options{Archive: archive}),
@@ -26,6 +26,8 @@ func TestConformance(t *testing.T) {
 			w.removeRoleBinding(t), w.removeClusterRoleBinding(t), w.scaleToZero(t), w.cordon(t),
 			w.annotate(t), w.captureEvidence(t, archive), w.drain(t), w.evictPod(t), w.restartWorkload(t), w.rollbackDeployment(t), w.rollbackStatefulSet(t),
 			w.suspendCronJob(t), w.taintNode(t), w.deleteCronJob(t), w.deleteJob(t), w.deleteService(t), w.deleteWebhook(t),
+			w.bans(t, "lock-identity", "user", "mallory"), w.lockServiceAccount(t),
+			w.bans(t, "block-image", "repository", "docker.io/mallory/miner"),
 		},
 	})
 }
@@ -154,6 +156,11 @@ func (w *world) scaleToZero(t *testing.T) conformance.Action {
 		}
 	}
 	return w.action(t, "scale-to-zero", args("kind", "Deployment", "namespace", w.namespace, "name", "scaled"), fresh, true, "apps/v1 Deployment")
+}
+
+func (w *world) lockServiceAccount(t *testing.T) conformance.Action {
+	w.create(t, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "locked"}})
+	return w.bans(t, "lock-identity", "serviceAccount", w.namespace+"/locked")
 }
 
 func (w *world) cordon(t *testing.T) conformance.Action {

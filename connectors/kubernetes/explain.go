@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
@@ -53,7 +54,19 @@ func (a account) missing(err error) string {
 		binding = "RoleBinding in namespace " + namespace
 	}
 	return fmt.Sprintf("ServiceAccount %s lacks verb %s on resource %q in API group %q; grant it with a %s, for example to "+
-		"ClusterRole tocsin-connector-reader, tocsin-connector-responder or, for delete-object, tocsin-connector-deleter", a, strings.Trim(verb, `"`), resource, group, binding)
+		"ClusterRole %s", a, strings.Trim(verb, `"`), resource, group, binding, shippedRole(group, resource))
+}
+
+// shippedRole names the role that has a right. What could be turned against Tocsin
+// itself, or shows every Secret, is in roles of its own, bound by nothing that ships.
+func shippedRole(group, resource string) string {
+	switch {
+	case group == admissionregistrationv1.GroupName && strings.HasPrefix(resource, "validatingadmissionpolic"):
+		return "tocsin-connector-admission"
+	case resource == "secrets":
+		return "tocsin-connector-token-secrets"
+	}
+	return "tocsin-connector-reader, tocsin-connector-responder or, for delete-object, tocsin-connector-deleter"
 }
 
 // handOver says how the operator is let act as the ServiceAccount.

@@ -43,5 +43,7 @@ func actions() []reversible {
 		{does: rollbackWorkload{}, undoes: restoreRevision{}},
 		{does: suspendCronJob, undoes: resumeCronJob},
 		{does: taintNode, undoes: restoreTaint},
+		{does: lockIdentity, undoes: unlockIdentity},
+		{does: blockImage, undoes: unblockImage},
 	}
 }

@@ -73,6 +73,7 @@ var sampleRights = map[string]authorizationv1.ResourceAttributes{
 	"tocsin-connector-secret-counter": {Verb: "list", Resource: "secrets"},
 	"tocsin-connector-deleter":        {Verb: "delete", Group: "batch", Resource: "jobs"},
 	"tocsin-connector-examiner":       {Verb: "create", Resource: "pods", Subresource: "exec"},
+	"tocsin-connector-admission":      {Verb: "create", Group: "admissionregistration.k8s.io", Resource: "validatingadmissionpolicies"},
 	"tocsin-connector-responder":      {Verb: "create", Group: "networking.k8s.io", Resource: "networkpolicies"},
 }
 

@@ -26,7 +26,7 @@ type guard struct {
 func (s guard) take(ctx context.Context, r *run) (next, error) {
 	subject := response.Subject{Target: r.status().Plan.Target}
 	if r.plan != nil {
-		subject.Affects, subject.Grants = r.plan.Affects, r.plan.Grants
+		subject.Affects, subject.Grants, subject.Touches = r.plan.Affects, r.plan.Grants, r.plan.Touches
 	}
 	for _, a := range r.status().Approvals {
 		subject.Approvers = append(subject.Approvers, a.Approver)

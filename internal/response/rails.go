@@ -31,6 +31,8 @@ type Rails struct {
 type Subject struct {
 	// Target of the action.
 	Target v1alpha1.TargetReference
+	// Touches are other objects that the action takes hold of.
+	Touches []v1alpha1.TargetReference
 	// Affects names the users whose access the action takes away, as the API server names them.
 	Affects []string
 	// Grants names the roles that the target gives to whoever it binds.
@@ -57,6 +59,11 @@ func (r Rails) Refuse(s Subject) string {
 		return fmt.Sprintf("%s %s belongs to the control plane", s.Target.Kind, s.Target.Name)
 	case SystemNamespace(namespace) && !s.Named:
 		return fmt.Sprintf("namespace %s is protected; an ApprovalPolicy that lists it in spec.scope.targetNamespaces lifts that", namespace)
+	}
+	for _, touched := range s.Touches {
+		if rail := r.Refuse(Subject{Target: touched}); rail != "" {
+			return "it reaches further: " + rail
+		}
 	}
 	for _, approver := range s.Approvers {
 		if slices.Contains(s.Affects, approver) {

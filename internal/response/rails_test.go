@@ -40,6 +40,17 @@ func TestRailsRefuse(t *testing.T) {
 		"the node that Tocsin runs on":       {response.Subject{Target: target("v1", "Node", "", "n1")}, "runs on node n1"},
 		"the control plane's own binding":    {response.Subject{Target: target(rbac, "ClusterRoleBinding", "", "system:node")}, "control plane"},
 		"the administrators' binding":        {response.Subject{Target: target(rbac, "ClusterRoleBinding", "", "cluster-admin")}, "control plane"},
+		"what also takes hold of Tocsin": {response.Subject{
+			Target: target("", "ContainerImage", "", "docker.io/library/alpine"), Named: true,
+			Touches: []v1alpha1.TargetReference{target("v1", "Namespace", "", "shop"), target("v1", "Namespace", "", "tocsin-system")},
+		}, "it reaches further: Namespace tocsin-system belongs to Tocsin itself"},
+		"what also takes hold of others": {response.Subject{
+			Target: target("", "ContainerImage", "", "docker.io/library/alpine"), Touches: []v1alpha1.TargetReference{target("v1", "Namespace", "", "shop")},
+		}, ""},
+		"a user of the control plane": {response.Subject{Target: target(rbac, "User", "", "system:kube-scheduler")}, "control plane"},
+		"a user":                      {response.Subject{Target: target(rbac, "User", "", "mallory"), Affects: []string{"mallory"}, Approvers: []string{"alice"}}, ""},
+		"the user who approved it":    {response.Subject{Target: target(rbac, "User", "", "alice"), Affects: []string{"alice"}, Approvers: []string{"alice"}}, "access of alice"},
+		"Tocsin's ServiceAccount":     {response.Subject{Target: target("v1", "ServiceAccount", "tocsin-system", "tocsin")}, "Tocsin itself"},
 		"who may approve here": {response.Subject{
 			Target: target(rbac, "RoleBinding", "soc", "seniors"), Grants: []string{"tocsin-senior"},
 		}, "rights to work with Tocsin itself"},
