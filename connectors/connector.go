@@ -76,7 +76,8 @@ type Plan struct {
 	Blocked string
 	// Done: the target is already as the request wants it.
 	Done bool
-	// Inverse takes the change back; nil if nothing can.
+	// Inverse takes the change back; nil if nothing can. That of an irreversible
+	// operation puts back what it can.
 	Inverse *Inverse
 }
 

@@ -112,3 +112,15 @@ func inverse(operation string, arguments any) (*connectors.Inverse, error) {
 	}
 	return &connectors.Inverse{Operation: operation, Arguments: raw}, nil
 }
+
+// plannedInverse reads what a plan keeps to take its change back.
+func plannedInverse[T any](plan connectors.Plan) (T, error) {
+	var arguments T
+	if plan.Inverse == nil {
+		return arguments, fmt.Errorf("%w: the plan keeps no inverse, so nothing is changed", connectors.ErrInvalid)
+	}
+	if err := json.Unmarshal(plan.Inverse.Arguments, &arguments); err != nil {
+		return arguments, fmt.Errorf("%w: inverse: %w", connectors.ErrInvalid, err)
+	}
+	return arguments, nil
+}

@@ -16,7 +16,7 @@ import (
 
 func TestConformance(t *testing.T) {
 	withExtras(t)
-	w := newWorld(t, append(allRoles, admissionRole)...)
+	w := newWorld(t, append(allRoles, admissionRole, tokenSecretsRole)...)
 	archive := &shelf{}
 	conformance.Run(t, conformance.Subject{
 		Connector: w.connector(t, kubernetes.Options{Archive: archive}),
@@ -26,6 +26,7 @@ func TestConformance(t *testing.T) {
 			w.removeRoleBinding(t), w.removeClusterRoleBinding(t), w.scaleToZero(t), w.cordon(t),
 			w.annotate(t), w.captureEvidence(t, archive), w.drain(t), w.evictPod(t), w.restartWorkload(t), w.rollbackDeployment(t), w.rollbackStatefulSet(t),
 			w.suspendCronJob(t), w.taintNode(t), w.deleteCronJob(t), w.deleteJob(t), w.deleteService(t), w.deleteWebhook(t),
+			w.revokeServiceAccount(t),
 			w.bans(t, "lock-identity", "user", "mallory"), w.lockServiceAccount(t),
 			w.bans(t, "block-image", "repository", "docker.io/mallory/miner"),
 		},

@@ -36,12 +36,9 @@ func (a *recreating) inverse(kept *unstructured.Unstructured) (*connectors.Inver
 
 // kept is the object that a plan's inverse would put back.
 func (a *recreating) kept(plan connectors.Plan) (*unstructured.Unstructured, error) {
-	if plan.Inverse == nil {
-		return nil, fmt.Errorf("%w: the plan keeps no inverse, so nothing is changed", connectors.ErrInvalid)
-	}
-	var arguments map[string]any
-	if err := json.Unmarshal(plan.Inverse.Arguments, &arguments); err != nil {
-		return nil, fmt.Errorf("%w: inverse: %w", connectors.ErrInvalid, err)
+	arguments, err := plannedInverse[map[string]any](plan)
+	if err != nil {
+		return nil, err
 	}
 	return a.read(arguments)
 }

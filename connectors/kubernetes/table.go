@@ -43,6 +43,7 @@ func actions() []reversible {
 		{does: rollbackWorkload{}, undoes: restoreRevision{}},
 		{does: suspendCronJob, undoes: resumeCronJob},
 		{does: taintNode, undoes: restoreTaint},
+		{does: revokeServiceAccount{}, undoes: restoreServiceAccount{}},
 		{does: lockIdentity, undoes: unlockIdentity},
 		{does: blockImage, undoes: unblockImage},
 	}

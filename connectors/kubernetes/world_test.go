@@ -74,6 +74,7 @@ var sampleRights = map[string]authorizationv1.ResourceAttributes{
 	"tocsin-connector-deleter":        {Verb: "delete", Group: "batch", Resource: "jobs"},
 	"tocsin-connector-examiner":       {Verb: "create", Resource: "pods", Subresource: "exec"},
 	"tocsin-connector-admission":      {Verb: "create", Group: "admissionregistration.k8s.io", Resource: "validatingadmissionpolicies"},
+	"tocsin-connector-token-secrets":  {Verb: "delete", Resource: "secrets"},
 	"tocsin-connector-responder":      {Verb: "create", Group: "networking.k8s.io", Resource: "networkpolicies"},
 }
 

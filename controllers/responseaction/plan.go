@@ -94,7 +94,8 @@ func describe(r *run, digest string, made connectors.Plan) *v1alpha1.Plan {
 		Undo:      v1alpha1.UndoIrreversible,
 		PlannedAt: r.micro(),
 	}
-	if made.Inverse != nil {
+	// An inverse that only puts back what it can promises nothing.
+	if made.Inverse != nil && r.job.operation.Undo == v1alpha1.UndoReversible {
 		p.Undo = v1alpha1.UndoReversible
 	}
 	if p.Diff != diff {
