@@ -125,28 +125,6 @@ func TestIsolationIsCompletedAfterACrash(t *testing.T) {
 	}
 }
 
-func TestIsolationSaysWhatItDoesNotClose(t *testing.T) {
-	w := newWorld(t, allRoles...)
-	c := w.connector(t, kubernetes.Options{})
-	p := w.pod("web-0", map[string]string{"app": "web"})
-	p.Spec.HostNetwork = true
-	w.create(t, p)
-	policy := func(name, app string, spec networkingv1.NetworkPolicySpec) {
-		spec.PodSelector = metav1.LabelSelector{MatchLabels: map[string]string{"app": app}}
-		w.create(t, &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name}, Spec: spec})
-	}
-	policy("allow-dns", "web", networkingv1.NetworkPolicySpec{Egress: []networkingv1.NetworkPolicyEgressRule{{}}})
-	policy("deny-all", "web", networkingv1.NetworkPolicySpec{PolicyTypes: []networkingv1.PolicyType{"Ingress"}})
-	policy("of-another", "db", networkingv1.NetworkPolicySpec{Ingress: []networkingv1.NetworkPolicyIngressRule{{}}})
-	want := []string{
-		fmt.Sprintf("pod %s/web-0 uses the network of its node: no NetworkPolicy applies to it", w.namespace),
-		fmt.Sprintf("NetworkPolicy %s/allow-dns selects the pod too, and what it allows stays allowed", w.namespace),
-	}
-	if diff := cmp.Diff(want, plan(t, c, request("isolate-pod", "pod", w.namespace+"/web-0")).Warnings); diff != "" {
-		t.Errorf("warnings (-want +got):\n%s", diff)
-	}
-}
-
 // Whoever knows the pod could make a policy of that name first, one that allows everything.
 func TestIsolationTrustsNoPolicyThatDoesSomethingElse(t *testing.T) {
 	w := newWorld(t, allRoles...)

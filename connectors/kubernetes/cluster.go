@@ -9,6 +9,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/client-go/discovery"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -28,6 +29,7 @@ type cluster struct {
 	containers *inside
 	archive    Archive
 	captured   *captured
+	enforced   *recent[enforcement]
 }
 
 // account is the ServiceAccount that the connector acts as.
@@ -86,7 +88,7 @@ func decode[T any](arguments any) (T, error) {
 	var into T
 	raw, err := json.Marshal(arguments)
 	if err == nil {
-		err = json.Unmarshal(raw, &into)
+		err = utiljson.Unmarshal(raw, &into) // keeps whole numbers whole, as the API server's are
 	}
 	if err != nil {
 		return into, fmt.Errorf("%w: %w", connectors.ErrInvalid, err)
@@ -119,7 +121,7 @@ func plannedInverse[T any](plan connectors.Plan) (T, error) {
 	if plan.Inverse == nil {
 		return arguments, fmt.Errorf("%w: the plan keeps no inverse, so nothing is changed", connectors.ErrInvalid)
 	}
-	if err := json.Unmarshal(plan.Inverse.Arguments, &arguments); err != nil {
+	if err := utiljson.Unmarshal(plan.Inverse.Arguments, &arguments); err != nil {
 		return arguments, fmt.Errorf("%w: inverse: %w", connectors.ErrInvalid, err)
 	}
 	return arguments, nil

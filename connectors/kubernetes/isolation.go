@@ -3,17 +3,14 @@ package kubernetes
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/connectors"
@@ -22,8 +19,7 @@ import (
 // annotationKey on objects that Tocsin creates holds the key of the action that did.
 const annotationKey = v1alpha1.Group + "/action-key"
 
-// isolation of one pod is a label on it and a NetworkPolicy that selects the label
-// and allows nothing.
+// isolation of one pod is a label on it and a cut that selects the label.
 type isolation struct {
 	// pod with its UID.
 	pod v1alpha1.TargetReference
@@ -31,6 +27,11 @@ type isolation struct {
 	policy string
 	// former value of the label; nil for none.
 	former *string
+	// replaced are the labels by which other policies selected the pod.
+	replaced []markChange
+	// deny and exclusions are as in the cut.
+	deny       enforcement
+	exclusions []exclusion
 }
 
 // policyPrefix begins the name of each NetworkPolicy that isolates a pod.
@@ -50,69 +51,122 @@ func policyName(pod, uid string) string {
 
 // labelling is the half of the isolation that is on the pod.
 func (i isolation) labelling() rewrite {
-	return rewrite{target: i.pod, fields: []field{{path: labelPath(v1alpha1.LabelQuarantine), from: optional(i.former), to: i.policy}}}
+	r := rewrite{target: i.pod, fields: []field{{path: labelPath(v1alpha1.LabelQuarantine), from: optional(i.former), to: i.policy}}}
+	for _, l := range i.replaced {
+		r.fields = append(r.fields, field{path: labelPath(l.Key), from: optional(l.From), to: optional(l.To)})
+	}
+	return r
 }
 
-// networkPolicy is the other half: both directions are restricted and nothing is allowed.
-func (i isolation) networkPolicy(key string) *networkingv1.NetworkPolicy {
-	policy := &networkingv1.NetworkPolicy{
-		TypeMeta: metav1.TypeMeta{APIVersion: networkingv1.SchemeGroupVersion.String(), Kind: "NetworkPolicy"},
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: i.pod.Namespace, Name: i.policy,
-			Labels: map[string]string{"app.kubernetes.io/managed-by": "tocsin"},
-		},
-		Spec: networkingv1.NetworkPolicySpec{
-			PodSelector: metav1.LabelSelector{MatchLabels: map[string]string{v1alpha1.LabelQuarantine: i.policy}},
-			PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress},
-		},
+// cut is the other half.
+func (i isolation) cut() cut {
+	return cut{
+		namespace: i.pod.Namespace, name: i.policy, deny: i.deny, exclusions: i.exclusions,
+		selector: metav1.LabelSelector{MatchLabels: map[string]string{v1alpha1.LabelQuarantine: i.policy}},
 	}
-	if key != "" {
-		policy.Annotations = map[string]string{annotationKey: key}
-	}
-	return policy
 }
 
-// found returns the NetworkPolicy of the isolation, or nil.
-func (i isolation) found(ctx context.Context, c *cluster) (*networkingv1.NetworkPolicy, error) {
-	policy := &networkingv1.NetworkPolicy{}
-	err := c.Get(ctx, client.ObjectKey{Namespace: i.pod.Namespace, Name: i.policy}, policy)
-	if apierrors.IsNotFound(err) {
+// evade finds out how no other policy gets to select the pod: by other labels on
+// it, and where selectors ask for none that could go, by keeping those policies off it.
+// Rules that deny need neither.
+func (i *isolation) evade(pod *unstructured.Unstructured, policies []networkingv1.NetworkPolicy) {
+	if i.deny != "" {
+		return
+	}
+	changes, left := escape(pod.GetLabels(), without(policies, i.policy), i.policy)
+	i.replaced = changes
+	for _, p := range left {
+		i.exclusions = append(i.exclusions, exclude(p, metav1.LabelSelectorRequirement{
+			Key: v1alpha1.LabelQuarantine, Operator: metav1.LabelSelectorOpNotIn, Values: []string{i.policy},
+		}))
+	}
+}
+
+// warnEvasion tells what the pod leaves with its labels, and whose policies change.
+func (i isolation) warnEvasion(ctx context.Context, c *cluster, pod *unstructured.Unstructured, services []corev1.Service) ([]string, error) {
+	var warnings []string
+	if len(i.exclusions) > 0 {
+		warnings = append(warnings, exclusionWarning(i.exclusions, "the pod"))
+	}
+	if len(i.replaced) == 0 {
+		return warnings, nil
+	}
+	after := labels.Set{}
+	for key, value := range pod.GetLabels() {
+		after[key] = value
+	}
+	keys := make([]string, 0, len(i.replaced))
+	for _, l := range i.replaced {
+		keys = append(keys, l.Key)
+		delete(after, l.Key)
+		if l.To != nil {
+			after[l.Key] = *l.To
+		}
+	}
+	warnings = append(warnings, fmt.Sprintf("other NetworkPolicies select the pod by %s, which is taken from it until undo", listed(keys)))
+	left, err := c.leavesOwner(ctx, pod, after)
+	return slices.Concat(warnings, left, leavesServices(services, pod.GetLabels(), after)), err
+}
+
+func exclusionWarning(exclusions []exclusion, what string) string {
+	names := make([]string, 0, len(exclusions))
+	for _, e := range exclusions {
+		names = append(names, e.Policy)
+	}
+	return fmt.Sprintf("the selector of NetworkPolicy %s is changed so that it leaves out %s: whoever applies that policy again, as GitOps does, lets its traffic through", listed(names), what)
+}
+
+// leavesOwner tells whether the pod's controller counts it no more.
+func (c *cluster) leavesOwner(ctx context.Context, pod *unstructured.Unstructured, after labels.Set) ([]string, error) {
+	owner := metav1.GetControllerOf(pod)
+	if owner == nil {
+		return nil, nil
+	}
+	who := owner.Kind + " " + owner.Name
+	if apiVersions[owner.Kind] != owner.APIVersion {
+		return []string{fmt.Sprintf("the pod may leave %s, which controls it", who)}, nil
+	}
+	controller, err := c.get(ctx, object{Kind: owner.Kind, Namespace: pod.GetNamespace(), Name: owner.Name}.target())
+	if gone(err) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, c.explain(err, "reading NetworkPolicy "+i.pod.Namespace+"/"+i.policy)
-	}
-	return policy, i.intact(policy)
-}
-
-// intact refuses a policy of that name that does something else: somebody wants to be in the way.
-func (i isolation) intact(policy *networkingv1.NetworkPolicy) error {
-	if equality.Semantic.DeepEqual(policy.Spec, i.networkPolicy("").Spec) {
-		return nil
-	}
-	return fmt.Errorf("%w: NetworkPolicy %s/%s is not what isolates the pod: look who changed it, and delete it",
-		connectors.ErrConflict, i.pod.Namespace, i.policy)
-}
-
-// holes names what an isolation by NetworkPolicy does not close: policies are
-// additive, so what another one allows stays allowed.
-func holes(isolated *unstructured.Unstructured, others []networkingv1.NetworkPolicy) ([]string, error) {
-	pod := &corev1.Pod{}
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(isolated.Object, pod); err != nil {
 		return nil, err
 	}
-	var found []string
-	if pod.Spec.HostNetwork {
-		found = append(found, fmt.Sprintf("pod %s/%s uses the network of its node: no NetworkPolicy applies to it", pod.Namespace, pod.Name))
+	selector, err := workloadSelector(controller)
+	if err != nil {
+		return nil, err
 	}
-	for _, p := range others {
-		if len(p.Spec.Ingress)+len(p.Spec.Egress) == 0 {
-			continue
-		}
-		selector, err := metav1.LabelSelectorAsSelector(&p.Spec.PodSelector)
-		if err == nil && selector.Matches(labels.Set(pod.Labels)) {
-			found = append(found, fmt.Sprintf("NetworkPolicy %s/%s selects the pod too, and what it allows stays allowed", p.Namespace, p.Name))
+	matcher, err := metav1.LabelSelectorAsSelector(&selector)
+	switch {
+	case err != nil || matcher.Matches(after):
+		return nil, nil
+	case owner.Kind == "StatefulSet":
+		return []string{fmt.Sprintf("the pod leaves %s, which cannot replace it while it has its name", who)}, nil
+	}
+	return []string{fmt.Sprintf("the pod leaves %s, which starts another in its place; undo gives it back, and one too many is ended", who)}, nil
+}
+
+// leavesServices names the Services that lead to the pod no more.
+func leavesServices(services []corev1.Service, before, after labels.Set) []string {
+	var left []string
+	for _, s := range services {
+		selector := labels.SelectorFromSet(s.Spec.Selector)
+		if len(s.Spec.Selector) > 0 && selector.Matches(before) && !selector.Matches(after) {
+			left = append(left, s.Name)
 		}
 	}
-	return found, nil
+	if len(left) == 0 {
+		return nil
+	}
+	return []string{"the pod leaves Service " + listed(left)}
+}
+
+// onNodeNetwork refuses a pod that no policy holds.
+func onNodeNetwork(pod *unstructured.Unstructured) error {
+	if host, _, _ := unstructured.NestedBool(pod.Object, "spec", "hostNetwork"); host {
+		return fmt.Errorf("%w: pod %s/%s uses the network of its node, where no NetworkPolicy holds it: delete it, or cordon the node and drain it",
+			connectors.ErrConflict, pod.GetNamespace(), pod.GetName())
+	}
+	return nil
 }

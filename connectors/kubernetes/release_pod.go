@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/connectors"
@@ -19,49 +17,62 @@ import (
 type releasePod struct{}
 
 type releaseArguments struct {
-	Pod    string  `json:"pod"`
-	UID    string  `json:"uid"`
-	Policy string  `json:"policy"`
-	Former *string `json:"former,omitempty"`
+	Pod        string        `json:"pod"`
+	UID        string        `json:"uid"`
+	Policy     string        `json:"policy"`
+	Former     *string       `json:"former,omitempty"`
+	Replaced   []markChange `json:"replaced,omitempty"`
+	Deny       enforcement   `json:"deny,omitempty"`
+	Exclusions []exclusion   `json:"exclusions,omitempty"`
 }
 
 func (releasePod) describe() operation.Operation {
 	return operation.Operation{
 		Name: "release-pod", Summary: "Let an isolated pod onto the network again",
 		Mode: v1alpha1.OperationWrite, Risk: v1alpha1.RiskMedium, Undo: v1alpha1.UndoIrreversible, InverseOnly: true,
-		Arguments: properties("pod", namespacedNameSchema, "uid", uidSchema, "policy", nameSchema, "former?", labelValueSchema),
-		Result:    noResult,
+		Arguments: properties("pod", namespacedNameSchema, "uid", uidSchema, "policy", nameSchema, "former?", labelValueSchema,
+			"replaced?", `{"type": "array", "items": `+properties("key", `{"type": "string"}`, "from?", labelValueSchema, "to?", labelValueSchema)+`}`,
+			"deny?", enforcementSchema, "exclusions?", exclusionSchema),
+		Result: noResult,
 	}
 }
 
 func (i isolation) inverse() (*connectors.Inverse, error) {
 	return inverse("release-pod", releaseArguments{
 		Pod: i.pod.Namespace + "/" + i.pod.Name, UID: i.pod.UID, Policy: i.policy, Former: i.former,
+		Replaced: i.replaced, Deny: i.deny, Exclusions: i.exclusions,
 	})
+}
+
+func (a releaseArguments) isolation() isolation {
+	return isolation{
+		pod: pod(a.Pod, a.UID), policy: a.Policy, former: a.Former,
+		replaced: a.Replaced, deny: a.Deny, exclusions: a.Exclusions,
+	}
 }
 
 func parseIsolation(arguments map[string]any) (isolation, error) {
 	a, err := decode[releaseArguments](arguments)
-	return isolation{pod: pod(a.Pod, a.UID), policy: a.Policy, former: a.Former}, err
+	return a.isolation(), err
 }
 
-// remains is what is left of an isolation: the policy, and the pod if it is still labelled. Nil for gone.
-func (i isolation) remains(ctx context.Context, c *cluster) (*networkingv1.NetworkPolicy, *unstructured.Unstructured, error) {
-	policy, err := i.found(ctx, c)
+// remains is what is left of an isolation: the cut, and the pod if it is still labelled; nil for gone.
+func (i isolation) remains(ctx context.Context, c *cluster) (remains, *unstructured.Unstructured, error) {
+	left, err := i.cut().remains(ctx, c)
 	if err != nil {
-		return nil, nil, err
+		return left, nil, err
 	}
 	labelled, err := c.load(ctx, i.labelling())
 	if gone(err) {
-		return policy, nil, nil
+		return left, nil, nil
 	}
 	if err != nil {
-		return nil, nil, err
+		return left, nil, err
 	}
-	if i.labelling().effect(labelled) != connectors.EffectPresent {
+	if i.labelling().effect(labelled) == connectors.EffectAbsent {
 		labelled = nil
 	}
-	return policy, labelled, nil
+	return left, labelled, nil
 }
 
 func (releasePod) plan(ctx context.Context, c *cluster, request connectors.Request) (connectors.Plan, error) {
@@ -70,22 +81,13 @@ func (releasePod) plan(ctx context.Context, c *cluster, request connectors.Reque
 		return connectors.Plan{}, err
 	}
 	plan := connectors.Plan{Target: i.pod, Summary: fmt.Sprintf("release pod %s/%s", i.pod.Namespace, i.pod.Name)}
-	policy, labelled, err := i.remains(ctx, c)
+	left, labelled, err := i.remains(ctx, c)
 	if err != nil {
 		return plan, err
 	}
-	plan.Done = policy == nil && labelled == nil
-	if policy != nil {
-		if err := c.Delete(ctx, policy, exactly(policy.UID), client.DryRunAll); err != nil {
-			return plan, c.explain(err, "planning to delete NetworkPolicy "+i.policy)
-		}
-		policy.TypeMeta = i.networkPolicy("").TypeMeta
-		if plan.Diff, err = kube.Diff(policy, nil); err != nil {
-			return plan, err
-		}
-	}
-	if labelled == nil {
-		return plan, nil
+	plan.Done = left.count() == 0 && labelled == nil
+	if plan.Diff, err = i.cut().tryLift(ctx, c, left); err != nil || labelled == nil {
+		return plan, err
 	}
 	unlabelling := i.labelling().swapped()
 	before, after, err := c.tryRewrite(ctx, &unlabelling, false, labelled)
@@ -105,7 +107,7 @@ func (releasePod) execute(ctx context.Context, c *cluster, request connectors.Re
 	if plan.Target.UID != i.pod.UID {
 		return failed(fmt.Errorf("%w: the plan is for a pod with uid %q, the request for %s; plan again", connectors.ErrNotFound, plan.Target.UID, i.pod.UID))
 	}
-	policy, labelled, err := i.remains(ctx, c)
+	left, labelled, err := i.remains(ctx, c)
 	if err != nil {
 		return failed(err)
 	}
@@ -114,10 +116,8 @@ func (releasePod) execute(ctx context.Context, c *cluster, request connectors.Re
 			return failed(err)
 		}
 	}
-	if policy != nil {
-		if err := client.IgnoreNotFound(c.Delete(ctx, policy, exactly(policy.UID))); err != nil {
-			return halfway(c.explain(err, "deleting NetworkPolicy "+i.policy), labelled != nil)
-		}
+	if changed, err := i.cut().lift(ctx, c, left); err != nil {
+		return halfway(err, changed || labelled != nil)
 	}
 	return succeeded("pod %s/%s is released", i.pod.Namespace, i.pod.Name)
 }
@@ -135,16 +135,14 @@ func (releasePod) observe(ctx context.Context, c *cluster, request connectors.Re
 	if err != nil {
 		return connectors.EffectUnknown, err
 	}
-	policy, labelled, err := i.remains(ctx, c)
+	left, labelled, err := i.remains(ctx, c)
 	if err != nil {
 		return connectors.EffectUnknown, err
 	}
-	there := 0
-	if policy == nil {
-		there++
+	all := i.cut().parts() + 1
+	there := all - left.count()
+	if labelled != nil {
+		there--
 	}
-	if labelled == nil {
-		there++
-	}
-	return effectOf(there, 2), nil
+	return effectOf(there, all), nil
 }

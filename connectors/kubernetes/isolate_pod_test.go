@@ -1,0 +1,369 @@
+package kubernetes_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/connectors"
+	"github.com/tocsin-dev/tocsin/connectors/conformance"
+	"github.com/tocsin-dev/tocsin/connectors/kubernetes"
+	"github.com/tocsin-dev/tocsin/internal/operation"
+)
+
+const networkPolicies = "networking.k8s.io/v1 NetworkPolicy"
+
+// allowing is a policy that allows the pods that it selects to reach a port anywhere.
+func (w *world) allowing(t *testing.T, name string, selector map[string]string) *networkingv1.NetworkPolicy {
+	t.Helper()
+	p := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name}, Spec: networkingv1.NetworkPolicySpec{
+		PodSelector: metav1.LabelSelector{MatchLabels: selector},
+		PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeEgress},
+		Egress:      []networkingv1.NetworkPolicyEgressRule{{}},
+	}}
+	w.create(t, p)
+	return p
+}
+
+// allowed names the policies that allow the pod something, as the API server has both.
+func (w *world) allowed(t *testing.T, pod string) []string {
+	t.Helper()
+	var p corev1.Pod
+	if err := w.Get(t.Context(), client.ObjectKey{Namespace: w.namespace, Name: pod}, &p); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, policy := range w.policies(t) {
+		selector, err := metav1.LabelSelectorAsSelector(&policy.Spec.PodSelector)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(policy.Spec.Ingress)+len(policy.Spec.Egress) > 0 && selector.Matches(labels.Set(p.Labels)) {
+			names = append(names, policy.Name)
+		}
+	}
+	return names
+}
+
+func (w *world) isolateAllowedPod(t *testing.T) conformance.Action {
+	w.allowing(t, "everybody", nil)
+	w.allowing(t, "allowed", map[string]string{"app": "allowed"})
+	fresh := func() client.Object { return w.pod("allowed", map[string]string{"app": "allowed", "tier": "front"}) }
+	return w.action(t, "isolate-pod", args("pod", w.namespace+"/allowed"), fresh, true, "v1 Pod", networkPolicies)
+}
+
+func TestIsolationEvadesOtherPolicies(t *testing.T) {
+	w := newWorld(t, allRoles...)
+	c := w.connector(t, kubernetes.Options{})
+	web := map[string]string{"app": "web"}
+	w.allowing(t, "web", web)
+	w.allowing(t, "everybody", nil)
+	w.create(t, &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "web"}, Spec: corev1.ServiceSpec{Selector: web, Ports: []corev1.ServicePort{{Port: 80}}}})
+	set := &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "web"}, Spec: appsv1.ReplicaSetSpec{
+		Selector: &metav1.LabelSelector{MatchLabels: web}, Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: web}, Spec: podSpec()},
+	}}
+	w.create(t, set)
+	p := w.pod("web-0", web)
+	p.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("ReplicaSet"))}
+	w.create(t, p)
+	w.create(t, w.pod("other", nil))
+
+	before := w.snapshot(t, true, "v1 Pod", networkPolicies)
+	r := request("isolate-pod", "pod", w.namespace+"/web-0")
+	planned := plan(t, c, r)
+	want := []string{
+		"the selector of NetworkPolicy everybody is changed so that it leaves out the pod: whoever applies that policy again, as GitOps does, lets its traffic through",
+		"other NetworkPolicies select the pod by app, which is taken from it until undo",
+		"the pod leaves ReplicaSet web, which starts another in its place; undo gives it back, and one too many is ended",
+		"the pod leaves Service web",
+	}
+	if diff := cmp.Diff(want, planned.Warnings); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
+	}
+	wantOutcome(t, c, r, planned, v1alpha1.OutcomeSucceeded)
+	if got := w.allowed(t, "web-0"); len(got) != 0 {
+		t.Errorf("policies %v still allow the isolated pod something", got)
+	}
+	if diff := cmp.Diff([]string{"everybody"}, w.allowed(t, "other")); diff != "" {
+		t.Errorf("what another pod is allowed (-want +got):\n%s", diff)
+	}
+	wantObserved(t, c, r, planned, connectors.EffectPresent)
+	back := undo(t, planned)
+	wantOutcome(t, c, back, plan(t, c, back), v1alpha1.OutcomeSucceeded)
+	if diff := cmp.Diff(string(before), string(w.snapshot(t, true, "v1 Pod", networkPolicies))); diff != "" {
+		t.Errorf("after the undo (-want +got):\n%s", diff)
+	}
+}
+
+// Undone in any order, each isolation takes back its own.
+func TestIsolationsOfTwoPodsUnderOnePolicy(t *testing.T) {
+	w := newWorld(t, allRoles...)
+	c := w.connector(t, kubernetes.Options{})
+	w.allowing(t, "everybody", nil)
+	w.create(t, w.pod("one", nil))
+	w.create(t, w.pod("two", nil))
+	before := w.snapshot(t, true, "v1 Pod", networkPolicies)
+	one, two := request("isolate-pod", "pod", w.namespace+"/one"), request("isolate-pod", "pod", w.namespace+"/two")
+	first := plan(t, c, one)
+	wantOutcome(t, c, one, first, v1alpha1.OutcomeSucceeded)
+	second := plan(t, c, two)
+	wantOutcome(t, c, two, second, v1alpha1.OutcomeSucceeded)
+	back := undo(t, first)
+	wantOutcome(t, c, back, plan(t, c, back), v1alpha1.OutcomeSucceeded)
+	wantObserved(t, c, two, second, connectors.EffectPresent)
+	back = undo(t, second)
+	wantOutcome(t, c, back, plan(t, c, back), v1alpha1.OutcomeSucceeded)
+	if diff := cmp.Diff(string(before), string(w.snapshot(t, true, "v1 Pod", networkPolicies))); diff != "" {
+		t.Errorf("after both undos (-want +got):\n%s", diff)
+	}
+}
+
+func TestIsolationIsNotSeenWhereAPolicyWasAddedSince(t *testing.T) {
+	w := newWorld(t, allRoles...)
+	c := w.connector(t, kubernetes.Options{})
+	w.create(t, w.pod("web-0", map[string]string{"app": "web"}))
+	r := request("isolate-pod", "pod", w.namespace+"/web-0")
+	planned := plan(t, c, r)
+	wantOutcome(t, c, r, planned, v1alpha1.OutcomeSucceeded)
+	wantObserved(t, c, r, planned, connectors.EffectPresent)
+	w.allowing(t, "web", map[string]string{"app": "web"})
+	wantObserved(t, c, r, planned, connectors.EffectPartial)
+	again := plan(t, c, r)
+	if again.Done {
+		t.Fatal("planned again, there is nothing to do")
+	}
+	wantOutcome(t, c, r, again, v1alpha1.OutcomeSucceeded)
+	wantObserved(t, c, r, planned, connectors.EffectPresent)
+}
+
+func TestReleaseOverwritesNoLabelOfOthers(t *testing.T) {
+	w := newWorld(t, allRoles...)
+	c := w.connector(t, kubernetes.Options{})
+	w.allowing(t, "web", map[string]string{"app": "web"})
+	p := w.pod("web-0", map[string]string{"app": "web"})
+	w.create(t, p)
+	r := request("isolate-pod", "pod", w.namespace+"/web-0")
+	planned := plan(t, c, r)
+	wantOutcome(t, c, r, planned, v1alpha1.OutcomeSucceeded)
+	w.setLabel(t, p, "app", "theirs")
+	if _, err := c.Plan(t.Context(), undo(t, planned)); !errors.Is(err, connectors.ErrConflict) || !strings.Contains(err.Error(), "theirs") {
+		t.Errorf("got %v, want ErrConflict that shows their label", err)
+	}
+}
+
+func TestIsolationRefusesAPodOnItsNodesNetwork(t *testing.T) {
+	w := newWorld(t, allRoles...)
+	p := w.pod("web-0", nil)
+	p.Spec.HostNetwork = true
+	w.create(t, p)
+	_, err := w.connector(t, kubernetes.Options{}).Plan(t.Context(), request("isolate-pod", "pod", w.namespace+"/web-0"))
+	if !errors.Is(err, connectors.ErrConflict) || !strings.Contains(err.Error(), "uses the network of its node") {
+		t.Errorf("got %v, want ErrConflict that says why", err)
+	}
+}
+
+// counting counts requests.
+type counting struct {
+	http.RoundTripper
+	n *atomic.Int64
+}
+
+func (c counting) RoundTrip(r *http.Request) (*http.Response, error) {
+	c.n.Add(1)
+	return c.RoundTripper.RoundTrip(r)
+}
+
+// What stands between an alert and containment: no request may be added for pods
+// that no other policy selects.
+func TestIsolationIsCheap(t *testing.T) {
+	w := newWorld(t, allRoles...)
+	requests := &atomic.Int64{}
+	cfg := rest.CopyConfig(w.operator)
+	cfg.Wrap(func(inner http.RoundTripper) http.RoundTripper { return counting{inner, requests} })
+	c, err := kubernetes.New(cfg, w.namespace, "connector", kubernetes.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.create(t, w.pod("web-0", map[string]string{"app": "web"}))
+	w.allowing(t, "of-another", map[string]string{"app": "db"})
+	r := request("isolate-pod", "pod", w.namespace+"/web-0")
+	requests.Store(0)
+	planned := plan(t, c, r)
+	if got := requests.Swap(0); got != 6 {
+		t.Errorf("planning took %d requests, want 6", got)
+	}
+	wantOutcome(t, c, r, planned, v1alpha1.OutcomeSucceeded)
+	if got := requests.Swap(0); got != 3 {
+		t.Errorf("executing took %d requests, want 3", got)
+	}
+	wantObserved(t, c, r, planned, connectors.EffectPresent)
+	if got := requests.Swap(0); got != 2 {
+		t.Errorf("observing took %d requests, want 2", got)
+	}
+}
+
+// plugin serves the policies of a network plug-in for one test.
+func (w *world) plugin(t *testing.T, group, version, kind, plural string) schema.GroupVersionKind {
+	t.Helper()
+	anything := true
+	crd := &apiextensionsv1.CustomResourceDefinition{
+		ObjectMeta: metav1.ObjectMeta{Name: plural + "." + group},
+		Spec: apiextensionsv1.CustomResourceDefinitionSpec{
+			Group: group, Scope: apiextensionsv1.NamespaceScoped,
+			Names: apiextensionsv1.CustomResourceDefinitionNames{Kind: kind, Plural: plural},
+			Versions: []apiextensionsv1.CustomResourceDefinitionVersion{{Name: version, Served: true, Storage: true, Schema: &apiextensionsv1.CustomResourceValidation{
+				OpenAPIV3Schema: &apiextensionsv1.JSONSchemaProps{Type: "object", XPreserveUnknownFields: &anything},
+			}}},
+		},
+	}
+	admin, err := client.New(shared.Get(t).Config, client.Options{Scheme: pluginScheme(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	gvk := schema.GroupVersionKind{Group: group, Version: version, Kind: kind}
+	served := func(want bool) {
+		err := wait.PollUntilContextTimeout(context.Background(), 20*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) {
+			list := &unstructured.UnstructuredList{}
+			list.SetGroupVersionKind(gvk)
+			err := admin.List(ctx, list)
+			return (err == nil) == want && hasGroup(t, group) == want, nil
+		})
+		if err != nil {
+			t.Errorf("%s is served is not %t: %v", gvk, want, err)
+		}
+	}
+	if err := admin.Create(t.Context(), crd); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := admin.Delete(context.Background(), crd); err != nil {
+			t.Error(err)
+		}
+		served(false)
+	})
+	served(true)
+	return gvk
+}
+
+func pluginScheme(t *testing.T) *runtime.Scheme {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	if err := apiextensionsv1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	return scheme
+}
+
+func hasGroup(t *testing.T, group string) bool {
+	t.Helper()
+	served, err := discovery.NewDiscoveryClientForConfig(shared.Get(t).Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	groups, err := served.ServerGroups()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.ContainsFunc(groups.Groups, func(g metav1.APIGroup) bool { return g.Name == group })
+}
+
+func TestIsolationDeniesWhereThePluginCan(t *testing.T) {
+	tests := map[string]struct {
+		group, version, kind, plural, prefix string
+		want                                 func(policy string) map[string]any
+	}{
+		"Cilium": {"cilium.io", "v2", "CiliumNetworkPolicy", "ciliumnetworkpolicies", "", func(policy string) map[string]any {
+			return map[string]any{
+				"endpointSelector": map[string]any{"matchLabels": map[string]any{"soc.tocsin.dev/quarantine": policy}},
+				"ingressDeny": []any{
+					map[string]any{"fromEntities": []any{"world", "remote-node"}},
+					map[string]any{"fromEndpoints": []any{map[string]any{"matchExpressions": []any{map[string]any{"key": "k8s:io.kubernetes.pod.namespace", "operator": "Exists"}}}}},
+				},
+				"egressDeny": []any{map[string]any{"toEntities": []any{"all"}}},
+			}
+		}},
+		"Calico's API":   {"projectcalico.org", "v3", "NetworkPolicy", "networkpolicies", "", calicoDenies},
+		"Calico's store": {"crd.projectcalico.org", "v1", "NetworkPolicy", "networkpolicies", "default.", calicoDenies},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, allRoles...)
+			gvk := w.plugin(t, test.group, test.version, test.kind, test.plural)
+			c := w.connector(t, kubernetes.Options{})
+			w.allowing(t, "web", map[string]string{"app": "web"})
+			p := w.pod("web-0", map[string]string{"app": "web"})
+			w.create(t, p)
+			conformance.Run(t, conformance.Subject{Connector: isolating{c}, Actions: []conformance.Action{
+				w.action(t, "isolate-pod", args("pod", w.namespace+"/denied"), func() client.Object { return w.pod("denied", nil) }, true,
+					"v1 Pod", networkPolicies, gvk.GroupVersion().String()+" "+gvk.Kind),
+			}})
+			r := request("isolate-pod", "pod", w.namespace+"/web-0")
+			planned := plan(t, c, r)
+			wantOutcome(t, c, r, planned, v1alpha1.OutcomeSucceeded)
+			wantObserved(t, c, r, planned, connectors.EffectPresent)
+			if got := w.labelOf(t, p, "app"); got != "web" {
+				t.Errorf("label app is %q, though the deny rules made that needless", got)
+			}
+			policy := p.Labels[v1alpha1.LabelQuarantine]
+			denying := &unstructured.Unstructured{}
+			denying.SetGroupVersionKind(gvk)
+			key := client.ObjectKey{Namespace: w.namespace, Name: test.prefix + policy}
+			if err := w.Get(t.Context(), key, denying); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want(policy), denying.Object["spec"]); diff != "" {
+				t.Errorf("deny rules (-want +got):\n%s", diff)
+			}
+			if err := w.Delete(t.Context(), denying); err != nil {
+				t.Fatal(err)
+			}
+			wantObserved(t, c, r, planned, connectors.EffectPartial)
+			wantOutcome(t, c, r, planned, v1alpha1.OutcomeSucceeded)
+			back := undo(t, planned)
+			wantOutcome(t, c, back, plan(t, c, back), v1alpha1.OutcomeSucceeded)
+			if err := w.Get(t.Context(), key, denying); !apierrors.IsNotFound(err) {
+				t.Errorf("after the undo: got %v, want the deny rules gone", err)
+			}
+		})
+	}
+}
+
+func calicoDenies(policy string) map[string]any {
+	deny := []any{map[string]any{"action": "Deny"}}
+	return map[string]any{
+		"tier": "default", "order": int64(-1000000), "selector": "soc.tocsin.dev/quarantine == '" + policy + "'",
+		"types": []any{"Ingress", "Egress"}, "ingress": deny, "egress": deny,
+	}
+}
+
+// isolating offers the suite what it gets examples of.
+type isolating struct{ *kubernetes.Connector }
+
+func (o isolating) Operations() []operation.Operation {
+	return slices.DeleteFunc(o.Connector.Operations(), func(op operation.Operation) bool { return op.Name != "isolate-pod" && op.Name != "release-pod" })
+}

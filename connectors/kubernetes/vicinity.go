@@ -1,0 +1,47 @@
+package kubernetes
+
+import (
+	"cmp"
+	"context"
+
+	"golang.org/x/sync/errgroup"
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+)
+
+// vicinity is the namespace around what is isolated, listed once for all that is asked of it.
+type vicinity struct {
+	surroundings
+	policies []networkingv1.NetworkPolicy
+}
+
+// vicinity reads an object and lists the namespace that it is in, or is, at the
+// same time: an attacker has until the last answer.
+func (c *cluster) vicinity(ctx context.Context, target v1alpha1.TargetReference) (found *unstructured.Unstructured, v vicinity, err error) {
+	namespace := cmp.Or(target.Namespace, target.Name)
+	var missing error
+	var reads errgroup.Group
+	reads.Go(func() error {
+		found, missing = c.get(ctx, target)
+		return missing
+	})
+	reads.Go(func() (err error) {
+		v.surroundings, err = c.surroundings(ctx, namespace)
+		return err
+	})
+	reads.Go(func() (err error) {
+		v.policies, err = c.policies(ctx, namespace)
+		return err
+	})
+	err = reads.Wait()
+	return found, v, cmp.Or(missing, err)
+}
+
+func (c *cluster) policies(ctx context.Context, namespace string) ([]networkingv1.NetworkPolicy, error) {
+	list := &networkingv1.NetworkPolicyList{}
+	err := c.List(ctx, list, client.InNamespace(namespace))
+	return list.Items, c.explain(err, "listing NetworkPolicies of "+namespace)
+}
