@@ -304,6 +304,8 @@ func TestPlanForWhatIsNotThere(t *testing.T) {
 		request("rollback-workload", "kind", "Deployment", "namespace", w.namespace, "name", "gone"),
 		request("suspend-cronjob", "cronJob", w.namespace+"/gone"),
 		request("taint-node", "node", "gone", "key", "soc.tocsin.dev/a", "effect", "NoSchedule"),
+		request("isolate-workload", "kind", "Deployment", "namespace", w.namespace, "name", "gone"),
+		request("isolate-namespace", "namespace", "gone-"+w.namespace),
 	} {
 		if _, err := c.Plan(t.Context(), r); !errors.Is(err, connectors.ErrNotFound) {
 			t.Errorf("%s: got %v, want ErrNotFound", r.Operation, err)

@@ -67,6 +67,7 @@ func TestHostileArgumentsAreRefused(t *testing.T) {
 		"a pod and an account":          {"describe-workload", args("pod", "a/b", "serviceAccount", "a/b"), "argument"},
 		"a user and an account to lock": {"lock-identity", args("serviceAccount", "a/b", "user", "alice"), "argument"},
 		"nobody to lock":                {"lock-identity", args(), "serviceAccount"},
+		"a pod as a workload":           {"isolate-workload", args("kind", "Pod", "namespace", "a", "name", "b"), "kind"},
 		"a part of a digest":            {"block-image", args("digest", "sha256:0"), "digest"},
 		"a tag":                         {"block-image", args("repository", "nginx:1"), "repository"},
 	}

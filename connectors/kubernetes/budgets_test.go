@@ -228,6 +228,10 @@ func TestPlansTellWhatIsTakenAway(t *testing.T) {
 	service("shard", map[string]string{"shard": "0"})
 	one := fmt.Sprintf("ReplicaSet %s/web has 3 pods, of which 2 serve; 1 are left", w.namespace)
 	shard := "no pod is left that serves Service " + w.namespace + "/shard"
+	none := []string{
+		fmt.Sprintf("ReplicaSet %s/web has 3 pods, of which 2 serve; 0 are left", w.namespace),
+		fmt.Sprintf("no pod is left that serves Service %s/all, Service %s/shard", w.namespace, w.namespace),
+	}
 	tests := map[string]struct {
 		request  connectors.Request
 		taken    int
@@ -237,11 +241,15 @@ func TestPlansTellWhatIsTakenAway(t *testing.T) {
 		"evict":   {request("evict-pod", "pod", w.namespace+"/web-0"), 1, []string{one, shard}},
 		"isolate": {request("isolate-pod", "pod", w.namespace+"/web-0"), 1, []string{one, shard}},
 		"scale": {
-			request("scale-to-zero", "kind", "Deployment", "namespace", w.namespace, "name", "web"), 2,
-			[]string{
-				fmt.Sprintf("ReplicaSet %s/web has 3 pods, of which 2 serve; 0 are left", w.namespace),
-				fmt.Sprintf("no pod is left that serves Service %s/all, Service %s/shard", w.namespace, w.namespace),
-			},
+			request("scale-to-zero", "kind", "Deployment", "namespace", w.namespace, "name", "web"), 2, none,
+		},
+		"isolate a workload": {
+			request("isolate-workload", "kind", "Deployment", "namespace", w.namespace, "name", "web"), 2,
+			append([]string{"3 pods are cut off, and every one to come"}, none...),
+		},
+		"isolate a namespace": {
+			request("isolate-namespace", "namespace", w.namespace), 2,
+			append([]string{"5 pods are cut off, and every one to come"}, none...),
 		},
 		"of an owner that is made up": {request("delete-pod", "pod", w.namespace+"/evil"), 0, nil},
 		"one that does not serve":     {request("delete-pod", "pod", w.namespace+"/web-2"), 0, nil},

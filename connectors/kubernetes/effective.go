@@ -1,7 +1,6 @@
 package kubernetes
 
 import (
-	"fmt"
 	"slices"
 
 	networkingv1 "k8s.io/api/networking/v1"
@@ -134,16 +133,4 @@ func likeThis(r metav1.LabelSelectorRequirement) func(metav1.LabelSelectorRequir
 	return func(other metav1.LabelSelectorRequirement) bool {
 		return other.Key == r.Key && other.Operator == r.Operator && slices.Equal(other.Values, r.Values)
 	}
-}
-
-// described names policies for humans.
-func described(policies []*networkingv1.NetworkPolicy) string {
-	names := make([]string, 0, len(policies))
-	for _, p := range policies {
-		names = append(names, p.Name)
-	}
-	if len(names) == 1 {
-		return fmt.Sprintf("NetworkPolicy %s", listed(names))
-	}
-	return fmt.Sprintf("NetworkPolicies %s", listed(names))
 }

@@ -17,13 +17,13 @@ import (
 type releasePod struct{}
 
 type releaseArguments struct {
-	Pod        string        `json:"pod"`
-	UID        string        `json:"uid"`
-	Policy     string        `json:"policy"`
-	Former     *string       `json:"former,omitempty"`
+	Pod        string       `json:"pod"`
+	UID        string       `json:"uid"`
+	Policy     string       `json:"policy"`
+	Former     *string      `json:"former,omitempty"`
 	Replaced   []markChange `json:"replaced,omitempty"`
-	Deny       enforcement   `json:"deny,omitempty"`
-	Exclusions []exclusion   `json:"exclusions,omitempty"`
+	Deny       enforcement  `json:"deny,omitempty"`
+	Exclusions []exclusion  `json:"exclusions,omitempty"`
 }
 
 func (releasePod) describe() operation.Operation {

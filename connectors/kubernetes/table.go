@@ -30,6 +30,8 @@ func actions() []reversible {
 	return []reversible{
 		{does: label, undoes: restoreLabels},
 		{does: isolatePod{}, undoes: releasePod{}},
+		{does: isolateWorkload, undoes: releaseWorkload},
+		{does: isolateNamespace, undoes: releaseNamespace},
 		{does: deletePod{}},
 		{does: removeRoleBinding{}, undoes: createRoleBinding},
 		{does: scaleToZero, undoes: scale},
