@@ -306,6 +306,7 @@ func TestPlanForWhatIsNotThere(t *testing.T) {
 		request("taint-node", "node", "gone", "key", "soc.tocsin.dev/a", "effect", "NoSchedule"),
 		request("isolate-workload", "kind", "Deployment", "namespace", w.namespace, "name", "gone"),
 		request("isolate-namespace", "namespace", "gone-"+w.namespace),
+		request("block-destination", "namespace", "gone-"+w.namespace, "cidr", "203.0.113.9"),
 	} {
 		if _, err := c.Plan(t.Context(), r); !errors.Is(err, connectors.ErrNotFound) {
 			t.Errorf("%s: got %v, want ErrNotFound", r.Operation, err)

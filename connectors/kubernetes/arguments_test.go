@@ -68,6 +68,11 @@ func TestHostileArgumentsAreRefused(t *testing.T) {
 		"a user and an account to lock": {"lock-identity", args("serviceAccount", "a/b", "user", "alice"), "argument"},
 		"nobody to lock":                {"lock-identity", args(), "serviceAccount"},
 		"a pod as a workload":           {"isolate-workload", args("kind", "Pod", "namespace", "a", "name", "b"), "kind"},
+		"a name as a destination":       {"block-destination", args("namespace", "a", "cidr", "evil.example.com"), "cidr"},
+		"every destination":             {"block-destination", args("namespace", "a", "cidr", "0.0.0.0/0"), "cidr"},
+		"a destination with more bits":  {"block-destination", args("namespace", "a", "cidr", "10.1.2.3/8"), "cidr"},
+		"a destination of too many":     {"block-destination", args("namespace", "a", "cidr", "10.0.0.0/33"), "cidr"},
+		"a destination in two families": {"block-destination", args("namespace", "a", "cidr", "::ffff:10.0.0.1"), "cidr"},
 		"a part of a digest":            {"block-image", args("digest", "sha256:0"), "digest"},
 		"a tag":                         {"block-image", args("repository", "nginx:1"), "repository"},
 	}

@@ -17,7 +17,6 @@ import (
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/connectors"
-	"github.com/tocsin-dev/tocsin/internal/kube"
 )
 
 // ban is a ValidatingAdmissionPolicy with the binding that puts it in force.
@@ -150,33 +149,6 @@ func (d ban) try(ctx context.Context, c *cluster, key string) (diff string, err 
 		return diff + more, err
 	}
 	return diff, nil
-}
-
-// tryCreate has the API server create an object without keeping it, and shows what it made of it.
-func (c *cluster) tryCreate(ctx context.Context, object client.Object) (string, error) {
-	kind := object.GetObjectKind().GroupVersionKind()
-	doing := "planning " + title(object)
-	if err := c.Create(ctx, object, client.DryRunAll); err != nil {
-		return "", c.explain(err, doing)
-	}
-	object.GetObjectKind().SetGroupVersionKind(kind) // the client drops it
-	return kube.Diff(nil, object)
-}
-
-// tryDelete has the API server delete an object without doing it, and shows what would go.
-func (c *cluster) tryDelete(ctx context.Context, object client.Object, kind metav1.TypeMeta) (string, error) {
-	object.GetObjectKind().SetGroupVersionKind(kind.GroupVersionKind())
-	doing := "planning to delete " + title(object)
-	if err := c.Delete(ctx, object, exactly(object.GetUID()), client.DryRunAll); err != nil {
-		return "", c.explain(err, doing)
-	}
-	object.GetObjectKind().SetGroupVersionKind(kind.GroupVersionKind())
-	return kube.Diff(object, nil)
-}
-
-// title of an object that knows its kind, for humans.
-func title(object client.Object) string {
-	return name(v1alpha1.TargetReference{Kind: object.GetObjectKind().GroupVersionKind().Kind, Namespace: object.GetNamespace(), Name: object.GetName()})
 }
 
 // create makes what is missing. The policy comes first: alone it denies nothing,

@@ -23,7 +23,7 @@ func TestConformance(t *testing.T) {
 		Questions: w.questions(t),
 		Actions: []conformance.Action{
 			w.label(t), w.labelNamespace(), w.isolatePod(t), w.deletePod(t),
-			w.isolateAllowedPod(t), w.isolateWorkload(t), w.isolateNamespace(t),
+			w.isolateAllowedPod(t), w.isolateWorkload(t), w.isolateNamespace(t), w.blockDestination(t),
 			w.removeRoleBinding(t), w.removeClusterRoleBinding(t), w.scaleToZero(t), w.cordon(t),
 			w.annotate(t), w.captureEvidence(t, archive), w.drain(t), w.evictPod(t), w.restartWorkload(t), w.rollbackDeployment(t), w.rollbackStatefulSet(t),
 			w.suspendCronJob(t), w.taintNode(t), w.deleteCronJob(t), w.deleteJob(t), w.deleteService(t), w.deleteWebhook(t),

@@ -14,7 +14,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tocsin-dev/tocsin/connectors"
-	"github.com/tocsin-dev/tocsin/internal/kube"
 )
 
 // cut allows the pods that it selects nothing, both ways: by a NetworkPolicy, by
@@ -156,13 +155,9 @@ func (k cut) tryExclusions(ctx context.Context, c *cluster, there []networkingv1
 		if before == nil || string(before.UID) != e.UID {
 			continue
 		}
-		after := e.changed(before, with)
-		if err := c.Patch(ctx, after, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), client.DryRunAll); err != nil {
-			return "", c.explain(err, "planning to change NetworkPolicy "+k.namespace+"/"+e.Policy)
-		}
-		before, after = before.DeepCopy(), after.DeepCopy()
-		before.TypeMeta, after.TypeMeta = k.networkPolicy("").TypeMeta, k.networkPolicy("").TypeMeta
-		more, err := kube.Diff(before, after)
+		before = before.DeepCopy()
+		before.TypeMeta = k.networkPolicy("").TypeMeta
+		more, err := c.tryPatch(ctx, before, e.changed(before, with))
 		if err != nil {
 			return "", err
 		}

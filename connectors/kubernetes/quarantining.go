@@ -9,7 +9,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/connectors"
@@ -106,7 +105,7 @@ func (a *quarantining) plan(ctx context.Context, c *cluster, request connectors.
 	if plan.Done = plan.Diff == ""; plan.Done {
 		return plan, nil
 	}
-	felt := f.without(f.held())
+	felt := f.without(held(f.inside))
 	plan.Shares, plan.Warnings = felt.shares, append(f.warn(k), felt.warnings...)
 	plan.Inverse, err = inverse(a.undo, quarantine(target, k))
 	return plan, err
@@ -115,7 +114,7 @@ func (a *quarantining) plan(ctx context.Context, c *cluster, request connectors.
 // warn tells how far the isolation itself reaches, and where it does not.
 func (f enclosure) warn(k cut) []string {
 	warnings := []string{counted(len(f.inside), "pod is", "pods are") + " cut off, and every one to come"}
-	onNode := len(f.inside) - len(f.held())
+	onNode := len(f.inside) - len(held(f.inside))
 	if onNode > 0 {
 		warnings = append(warnings, counted(onNode, "pod uses", "pods use")+" the network of a node: no NetworkPolicy applies to that")
 	}
@@ -123,17 +122,6 @@ func (f enclosure) warn(k cut) []string {
 		warnings = append(warnings, exclusionWarning(k.exclusions, "what is isolated"))
 	}
 	return warnings
-}
-
-// held are the pods inside that NetworkPolicies apply to.
-func (f enclosure) held() map[types.UID]bool {
-	held := map[types.UID]bool{}
-	for i := range f.inside {
-		if p := &f.inside[i]; !p.Spec.HostNetwork {
-			held[p.UID] = true
-		}
-	}
-	return held
 }
 
 func (a *quarantining) execute(ctx context.Context, c *cluster, request connectors.Request, plan connectors.Plan) (connectors.Result, error) {

@@ -32,6 +32,7 @@ func actions() []reversible {
 		{does: isolatePod{}, undoes: releasePod{}},
 		{does: isolateWorkload, undoes: releaseWorkload},
 		{does: isolateNamespace, undoes: releaseNamespace},
+		{does: blockDestination{}, undoes: unblockDestination{}},
 		{does: deletePod{}},
 		{does: removeRoleBinding{}, undoes: createRoleBinding},
 		{does: scaleToZero, undoes: scale},

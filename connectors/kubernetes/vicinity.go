@@ -5,8 +5,10 @@ import (
 	"context"
 
 	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
@@ -44,4 +46,15 @@ func (c *cluster) policies(ctx context.Context, namespace string) ([]networkingv
 	list := &networkingv1.NetworkPolicyList{}
 	err := c.List(ctx, list, client.InNamespace(namespace))
 	return list.Items, c.explain(err, "listing NetworkPolicies of "+namespace)
+}
+
+// held are the pods that NetworkPolicies apply to.
+func held(pods []corev1.Pod) map[types.UID]bool {
+	held := map[types.UID]bool{}
+	for i := range pods {
+		if p := &pods[i]; !p.Spec.HostNetwork {
+			held[p.UID] = true
+		}
+	}
+	return held
 }
