@@ -56,7 +56,7 @@ func enforced(t *testing.T, want bool, try func(ctx context.Context) error) {
 // as is a client of somebody who may do everything.
 func (w *world) as(t *testing.T, user string) client.Client {
 	t.Helper()
-	cfg := rest.CopyConfig(shared.Get(t).Config)
+	cfg := rest.CopyConfig(w.cluster.Config)
 	cfg.Impersonate = rest.ImpersonationConfig{UserName: user, Groups: []string{"system:masters", "system:authenticated"}}
 	c, err := client.New(cfg, client.Options{})
 	if err != nil {

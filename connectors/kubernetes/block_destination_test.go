@@ -9,8 +9,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/connectors"
@@ -19,19 +17,15 @@ import (
 )
 
 // blockDestination has a namespace of its own, since other policies are in its way.
-func (w *world) blockDestination(t *testing.T) conformance.Action {
+func (w *world) blockDestination(t *testing.T, kinds ...string) conformance.Action {
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "blocked-"}}
 	w.create(t, namespace)
 	there := *w
 	there.namespace = namespace.Name
 	return conformance.Action{
 		Request:  request("block-destination", "namespace", there.namespace, "cidr", "203.0.113.0/24"),
-		Snapshot: func(t *testing.T) []byte { return there.snapshot(t, false, networkPolicies) },
-		Prepare: func(t *testing.T) {
-			for _, policy := range there.policies(t) {
-				there.delete(t, &policy)
-			}
-		},
+		Snapshot: func(t *testing.T) []byte { return there.snapshot(t, false, kinds...) },
+		Prepare:  func(t *testing.T) { there.sweep(t, kinds...) },
 	}
 }
 
@@ -204,40 +198,5 @@ func TestBlockUnderAnIsolation(t *testing.T) {
 				t.Errorf("left are %v", left)
 			}
 		})
-	}
-}
-
-func TestBlockByCilium(t *testing.T) {
-	w := newWorld(t, allRoles...)
-	gvk := w.plugin(t, "cilium.io", "v2", "CiliumNetworkPolicy", "ciliumnetworkpolicies")
-	c := w.connector(t, kubernetes.Options{})
-	w.allowing(t, "everybody", nil) // which would be in the way elsewhere
-	r := request("block-destination", "namespace", w.namespace, "cidr", "203.0.113.0/24")
-	planned := plan(t, c, r)
-	wantOutcome(t, c, r, planned, v1alpha1.OutcomeSucceeded)
-	wantObserved(t, c, r, planned, connectors.EffectPresent)
-	list := &unstructured.UnstructuredList{}
-	list.SetGroupVersionKind(gvk)
-	if err := w.List(t.Context(), list, client.InNamespace(w.namespace)); err != nil || len(list.Items) != 1 {
-		t.Fatalf("got %d policies of Cilium, %v", len(list.Items), err)
-	}
-	want := map[string]any{
-		"endpointSelector": map[string]any{}, "egressDeny": []any{map[string]any{"toCIDR": []any{"203.0.113.0/24"}}},
-		"enableDefaultDeny": map[string]any{"egress": false, "ingress": false},
-	}
-	if diff := cmp.Diff(want, list.Items[0].Object["spec"]); diff != "" {
-		t.Errorf("spec (-want +got):\n%s", diff)
-	}
-	back := undo(t, planned)
-	wantOutcome(t, c, back, plan(t, c, back), v1alpha1.OutcomeSucceeded)
-	wantObserved(t, c, r, planned, connectors.EffectAbsent)
-}
-
-func TestBlockIsRefusedUnderCalico(t *testing.T) {
-	w := newWorld(t, allRoles...)
-	w.plugin(t, "crd.projectcalico.org", "v1", "NetworkPolicy", "networkpolicies")
-	_, err := w.connector(t, kubernetes.Options{}).Plan(t.Context(), request("block-destination", "namespace", w.namespace, "cidr", "203.0.113.0/24"))
-	if !errors.Is(err, connectors.ErrConflict) || !strings.Contains(err.Error(), "Calico") {
-		t.Errorf("got %v, want ErrConflict that says why", err)
 	}
 }

@@ -21,16 +21,15 @@ func TestConformance(t *testing.T) {
 	conformance.Run(t, conformance.Subject{
 		Connector: w.connector(t, kubernetes.Options{Archive: archive}),
 		Questions: w.questions(t),
-		Actions: []conformance.Action{
-			w.label(t), w.labelNamespace(), w.isolatePod(t), w.deletePod(t),
-			w.isolateAllowedPod(t), w.isolateWorkload(t), w.isolateNamespace(t), w.blockDestination(t),
+		Actions: append(w.network(t, networkPolicies, "cilium.io/v2 CiliumNetworkPolicy"),
+			w.label(t), w.labelNamespace(), w.deletePod(t),
 			w.removeRoleBinding(t), w.removeClusterRoleBinding(t), w.scaleToZero(t), w.cordon(t),
 			w.annotate(t), w.captureEvidence(t, archive), w.drain(t), w.evictPod(t), w.restartWorkload(t), w.rollbackDeployment(t), w.rollbackStatefulSet(t),
 			w.suspendCronJob(t), w.taintNode(t), w.deleteCronJob(t), w.deleteJob(t), w.deleteService(t), w.deleteWebhook(t),
 			w.revokeServiceAccount(t),
 			w.bans(t, "lock-identity", "user", "mallory"), w.lockServiceAccount(t),
 			w.bans(t, "block-image", "repository", "docker.io/mallory/miner"),
-		},
+		),
 	})
 }
 
@@ -105,11 +104,6 @@ func (w *world) labelNamespace() conformance.Action {
 			}
 		},
 	}
-}
-
-func (w *world) isolatePod(t *testing.T) conformance.Action {
-	fresh := func() client.Object { return w.pod("isolated", nil) }
-	return w.action(t, "isolate-pod", args("pod", w.namespace+"/isolated"), fresh, true, "v1 Pod", "networking.k8s.io/v1 NetworkPolicy")
 }
 
 func (w *world) deletePod(t *testing.T) conformance.Action {

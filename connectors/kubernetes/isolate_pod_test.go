@@ -1,28 +1,20 @@
 package kubernetes_test
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -67,11 +59,47 @@ func (w *world) allowed(t *testing.T, pod string) []string {
 	return names
 }
 
-func (w *world) isolateAllowedPod(t *testing.T) conformance.Action {
+// network are the actions that write policies of these kinds.
+func (w *world) network(t *testing.T, kinds ...string) []conformance.Action {
 	w.allowing(t, "everybody", nil)
 	w.allowing(t, "allowed", map[string]string{"app": "allowed"})
-	fresh := func() client.Object { return w.pod("allowed", map[string]string{"app": "allowed", "tier": "front"}) }
-	return w.action(t, "isolate-pod", args("pod", w.namespace+"/allowed"), fresh, true, "v1 Pod", networkPolicies)
+	isolated := func() client.Object { return w.pod("isolated", nil) }
+	allowed := func() client.Object { return w.pod("allowed", map[string]string{"app": "allowed", "tier": "front"}) }
+	withPods := append([]string{"v1 Pod"}, kinds...)
+	return []conformance.Action{
+		w.action(t, "isolate-pod", args("pod", w.namespace+"/isolated"), isolated, true, withPods...),
+		w.action(t, "isolate-pod", args("pod", w.namespace+"/allowed"), allowed, true, withPods...),
+		w.isolateWorkload(t, kinds...), w.isolateNamespace(t, kinds...), w.blockDestination(t, kinds...),
+	}
+}
+
+// sweep deletes what Tocsin wrote.
+func (w *world) sweep(t *testing.T, kinds ...string) {
+	t.Helper()
+	for _, kind := range kinds {
+		apiVersion, named, _ := strings.Cut(kind, " ")
+		object := &unstructured.Unstructured{}
+		object.SetAPIVersion(apiVersion)
+		object.SetKind(named)
+		if err := w.DeleteAllOf(t.Context(), object, client.InNamespace(w.namespace), client.MatchingLabels{"app.kubernetes.io/managed-by": "tocsin"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestConformance runs where Cilium is; here nothing can deny.
+func TestNetworkActionsWithoutAPlugin(t *testing.T) {
+	w := newWorld(t, allRoles...)
+	conformance.Run(t, conformance.Subject{Connector: cuttingOff{w.connector(t, kubernetes.Options{})}, Actions: w.network(t, networkPolicies)})
+}
+
+// cuttingOff offers the suite what it gets examples of.
+type cuttingOff struct{ *kubernetes.Connector }
+
+func (o cuttingOff) Operations() []operation.Operation {
+	return slices.DeleteFunc(o.Connector.Operations(), func(op operation.Operation) bool {
+		return !strings.HasPrefix(op.Name, "isolate-") && !strings.HasPrefix(op.Name, "release-") && !strings.HasSuffix(op.Name, "block-destination")
+	})
 }
 
 func TestIsolationEvadesOtherPolicies(t *testing.T) {
@@ -225,145 +253,4 @@ func TestIsolationIsCheap(t *testing.T) {
 	if got := requests.Swap(0); got != 2 {
 		t.Errorf("observing took %d requests, want 2", got)
 	}
-}
-
-// plugin serves the policies of a network plug-in for one test.
-func (w *world) plugin(t *testing.T, group, version, kind, plural string) schema.GroupVersionKind {
-	t.Helper()
-	anything := true
-	crd := &apiextensionsv1.CustomResourceDefinition{
-		ObjectMeta: metav1.ObjectMeta{Name: plural + "." + group},
-		Spec: apiextensionsv1.CustomResourceDefinitionSpec{
-			Group: group, Scope: apiextensionsv1.NamespaceScoped,
-			Names: apiextensionsv1.CustomResourceDefinitionNames{Kind: kind, Plural: plural},
-			Versions: []apiextensionsv1.CustomResourceDefinitionVersion{{Name: version, Served: true, Storage: true, Schema: &apiextensionsv1.CustomResourceValidation{
-				OpenAPIV3Schema: &apiextensionsv1.JSONSchemaProps{Type: "object", XPreserveUnknownFields: &anything},
-			}}},
-		},
-	}
-	admin, err := client.New(shared.Get(t).Config, client.Options{Scheme: pluginScheme(t)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	gvk := schema.GroupVersionKind{Group: group, Version: version, Kind: kind}
-	served := func(want bool) {
-		err := wait.PollUntilContextTimeout(context.Background(), 20*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) {
-			list := &unstructured.UnstructuredList{}
-			list.SetGroupVersionKind(gvk)
-			err := admin.List(ctx, list)
-			return (err == nil) == want && hasGroup(t, group) == want, nil
-		})
-		if err != nil {
-			t.Errorf("%s is served is not %t: %v", gvk, want, err)
-		}
-	}
-	if err := admin.Create(t.Context(), crd); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := admin.Delete(context.Background(), crd); err != nil {
-			t.Error(err)
-		}
-		served(false)
-	})
-	served(true)
-	return gvk
-}
-
-func pluginScheme(t *testing.T) *runtime.Scheme {
-	t.Helper()
-	scheme := runtime.NewScheme()
-	if err := apiextensionsv1.AddToScheme(scheme); err != nil {
-		t.Fatal(err)
-	}
-	return scheme
-}
-
-func hasGroup(t *testing.T, group string) bool {
-	t.Helper()
-	served, err := discovery.NewDiscoveryClientForConfig(shared.Get(t).Config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	groups, err := served.ServerGroups()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return slices.ContainsFunc(groups.Groups, func(g metav1.APIGroup) bool { return g.Name == group })
-}
-
-func TestIsolationDeniesWhereThePluginCan(t *testing.T) {
-	tests := map[string]struct {
-		group, version, kind, plural, prefix string
-		want                                 func(policy string) map[string]any
-	}{
-		"Cilium": {"cilium.io", "v2", "CiliumNetworkPolicy", "ciliumnetworkpolicies", "", func(policy string) map[string]any {
-			return map[string]any{
-				"endpointSelector": map[string]any{"matchLabels": map[string]any{"soc.tocsin.dev/quarantine": policy}},
-				"ingressDeny": []any{
-					map[string]any{"fromEntities": []any{"world", "remote-node"}},
-					map[string]any{"fromEndpoints": []any{map[string]any{"matchExpressions": []any{map[string]any{"key": "k8s:io.kubernetes.pod.namespace", "operator": "Exists"}}}}},
-				},
-				"egressDeny": []any{map[string]any{"toEntities": []any{"all"}}},
-			}
-		}},
-		"Calico's API":   {"projectcalico.org", "v3", "NetworkPolicy", "networkpolicies", "", calicoDenies},
-		"Calico's store": {"crd.projectcalico.org", "v1", "NetworkPolicy", "networkpolicies", "default.", calicoDenies},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, allRoles...)
-			gvk := w.plugin(t, test.group, test.version, test.kind, test.plural)
-			c := w.connector(t, kubernetes.Options{})
-			w.allowing(t, "web", map[string]string{"app": "web"})
-			p := w.pod("web-0", map[string]string{"app": "web"})
-			w.create(t, p)
-			conformance.Run(t, conformance.Subject{Connector: isolating{c}, Actions: []conformance.Action{
-				w.action(t, "isolate-pod", args("pod", w.namespace+"/denied"), func() client.Object { return w.pod("denied", nil) }, true,
-					"v1 Pod", networkPolicies, gvk.GroupVersion().String()+" "+gvk.Kind),
-			}})
-			r := request("isolate-pod", "pod", w.namespace+"/web-0")
-			planned := plan(t, c, r)
-			wantOutcome(t, c, r, planned, v1alpha1.OutcomeSucceeded)
-			wantObserved(t, c, r, planned, connectors.EffectPresent)
-			if got := w.labelOf(t, p, "app"); got != "web" {
-				t.Errorf("label app is %q, though the deny rules made that needless", got)
-			}
-			policy := p.Labels[v1alpha1.LabelQuarantine]
-			denying := &unstructured.Unstructured{}
-			denying.SetGroupVersionKind(gvk)
-			key := client.ObjectKey{Namespace: w.namespace, Name: test.prefix + policy}
-			if err := w.Get(t.Context(), key, denying); err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(test.want(policy), denying.Object["spec"]); diff != "" {
-				t.Errorf("deny rules (-want +got):\n%s", diff)
-			}
-			if err := w.Delete(t.Context(), denying); err != nil {
-				t.Fatal(err)
-			}
-			wantObserved(t, c, r, planned, connectors.EffectPartial)
-			wantOutcome(t, c, r, planned, v1alpha1.OutcomeSucceeded)
-			back := undo(t, planned)
-			wantOutcome(t, c, back, plan(t, c, back), v1alpha1.OutcomeSucceeded)
-			if err := w.Get(t.Context(), key, denying); !apierrors.IsNotFound(err) {
-				t.Errorf("after the undo: got %v, want the deny rules gone", err)
-			}
-		})
-	}
-}
-
-func calicoDenies(policy string) map[string]any {
-	deny := []any{map[string]any{"action": "Deny"}}
-	return map[string]any{
-		"tier": "default", "order": int64(-1000000), "selector": "soc.tocsin.dev/quarantine == '" + policy + "'",
-		"types": []any{"Ingress", "Egress"}, "ingress": deny, "egress": deny,
-	}
-}
-
-// isolating offers the suite what it gets examples of.
-type isolating struct{ *kubernetes.Connector }
-
-func (o isolating) Operations() []operation.Operation {
-	return slices.DeleteFunc(o.Connector.Operations(), func(op operation.Operation) bool { return op.Name != "isolate-pod" && op.Name != "release-pod" })
 }

@@ -25,24 +25,21 @@ func (w *world) deploymentOf(name string, labels map[string]string) *appsv1.Depl
 	}}
 }
 
-func (w *world) isolateWorkload(t *testing.T) conformance.Action {
+func (w *world) isolateWorkload(t *testing.T, kinds ...string) conformance.Action {
 	labels := map[string]string{"app": "quarantined"}
 	w.allowing(t, "workload-"+w.namespace, labels)
 	fresh := func() client.Object { return w.deploymentOf("quarantined", labels) }
-	return w.action(t, "isolate-workload", args("kind", "Deployment", "namespace", w.namespace, "name", "quarantined"), fresh, true, networkPolicies)
+	return w.action(t, "isolate-workload", args("kind", "Deployment", "namespace", w.namespace, "name", "quarantined"), fresh, true, kinds...)
 }
 
-func (w *world) isolateNamespace(t *testing.T) conformance.Action {
+func (w *world) isolateNamespace(t *testing.T, kinds ...string) conformance.Action {
 	w.allowing(t, "namespace-"+w.namespace, nil)
 	return conformance.Action{
 		Request:  request("isolate-namespace", "namespace", w.namespace),
-		Snapshot: func(t *testing.T) []byte { return w.snapshot(t, true, networkPolicies) },
+		Snapshot: func(t *testing.T) []byte { return w.snapshot(t, false, kinds...) },
 		Prepare: func(t *testing.T) {
+			w.sweep(t, kinds...)
 			for _, policy := range w.policies(t) {
-				if strings.HasPrefix(policy.Name, "tocsin-quarantine-") {
-					w.delete(t, &policy)
-					continue
-				}
 				policy.Spec.PodSelector.MatchExpressions = nil
 				if err := w.Update(t.Context(), &policy); err != nil {
 					t.Fatal(err)

@@ -34,6 +34,7 @@ func TestMain(m *testing.M) { os.Exit(shared.Run(m)) }
 // holds the shipped roles and that the operator may act as, and nothing more.
 type world struct {
 	client.Client
+	cluster   *env.Cluster
 	namespace string
 	operator  *rest.Config
 }
@@ -52,7 +53,7 @@ func newWorld(t *testing.T, roles ...string) *world {
 func newWorldIn(t *testing.T, cluster *env.Cluster, roles ...string) *world {
 	t.Helper()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "tenant-", Labels: map[string]string{"soc.tocsin.dev/criticality": "high"}}}
-	w := &world{Client: cluster.Client}
+	w := &world{Client: cluster.Client, cluster: cluster}
 	w.create(t, namespace)
 	w.namespace = namespace.Name
 	w.operator = cluster.As(t, operator, "system:serviceaccounts", "system:serviceaccounts:tocsin-system", "system:authenticated")
