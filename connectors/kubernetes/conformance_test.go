@@ -15,8 +15,7 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	withExtras(t)
-	w := newWorld(t, append(allRoles, admissionRole, tokenSecretsRole)...)
+	w := newWorldWithExtras(t, append(allRoles, admissionRole, tokenSecretsRole)...)
 	archive := &shelf{}
 	conformance.Run(t, conformance.Subject{
 		Connector: w.connector(t, kubernetes.Options{Archive: archive}),

@@ -12,8 +12,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -25,33 +23,36 @@ import (
 
 	"github.com/tocsin-dev/tocsin/connectors"
 	"github.com/tocsin-dev/tocsin/connectors/kubernetes"
+	"github.com/tocsin-dev/tocsin/test/env"
 )
 
-// withExtras installs the CRDs of other projects until the test ends.
-func withExtras(t *testing.T) {
+// newWorldWithExtras has the kinds of other projects too.
+func newWorldWithExtras(t *testing.T, roles ...string) *world {
 	t.Helper()
-	config := shared.Get(t).Config
-	options := envtest.CRDInstallOptions{Paths: []string{"testdata/crds.yaml"}, ErrorIfPathMissing: true}
-	installed, err := envtest.InstallCRDs(config, options)
+	if testing.Short() {
+		t.Skip("needs a real API server")
+	}
+	cluster := extended.Get(t)
+	install(t, cluster)
+	return newWorldIn(t, cluster, roles...)
+}
+
+// install serves the kinds of other projects, once. They stay as long as the API
+// server, which takes its time to let go of kinds.
+func install(t *testing.T, cluster *env.Cluster) {
+	t.Helper()
+	installed, err := envtest.InstallCRDs(cluster.Config, envtest.CRDInstallOptions{Paths: []string{"testdata/crds.yaml"}, ErrorIfPathMissing: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	listed(t, len(installed))
-	t.Cleanup(func() {
-		if err := envtest.UninstallCRDs(config, options); err != nil {
-			t.Error(err)
-		}
-		for _, crd := range installed {
-			gone(t, crd.Name)
-		}
-	})
+	listed(t, cluster, len(installed))
 }
 
 // listed waits until discovery lists as many kinds of other projects.
-func listed(t *testing.T, kinds int) {
+func listed(t *testing.T, cluster *env.Cluster, kinds int) {
 	t.Helper()
-	asked := discovery.NewDiscoveryClientForConfigOrDie(shared.Get(t).Config)
-	err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, 30*time.Second, true, func(context.Context) (bool, error) {
+	asked := discovery.NewDiscoveryClientForConfigOrDie(cluster.Config)
+	err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, time.Minute, true, func(context.Context) (bool, error) {
 		_, lists, err := asked.ServerGroupsAndResources()
 		found := 0
 		for _, list := range lists {
@@ -65,22 +66,6 @@ func listed(t *testing.T, kinds int) {
 	})
 	if err != nil {
 		t.Fatalf("the CRDs are not served: %v", err)
-	}
-}
-
-func gone(t *testing.T, crd string) {
-	t.Helper()
-	err := wait.PollUntilContextTimeout(context.Background(), 20*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) {
-		found := &metav1.PartialObjectMetadata{}
-		found.SetGroupVersionKind(apiextensionsv1.SchemeGroupVersion.WithKind("CustomResourceDefinition"))
-		err := shared.Get(t).Client.Get(ctx, types.NamespacedName{Name: crd}, found)
-		if apierrors.IsNotFound(err) {
-			return true, nil
-		}
-		return false, err
-	})
-	if err != nil {
-		t.Errorf("CRD %s stays: %v", crd, err)
 	}
 }
 
@@ -128,8 +113,7 @@ report:
 `
 
 func TestVulnerabilities(t *testing.T) {
-	withExtras(t)
-	w := newWorld(t, allRoles...)
+	w := newWorldWithExtras(t, allRoles...)
 	long := strings.Repeat("w", 70)
 	w.create(t, w.owned("web-0", func(*corev1.PodSpec) {}))
 	named := w.owned("long-0", func(*corev1.PodSpec) {})
@@ -170,8 +154,7 @@ func TestVulnerabilities(t *testing.T) {
 }
 
 func TestPolicyReports(t *testing.T) {
-	withExtras(t)
-	w := newWorld(t, allRoles...)
+	w := newWorldWithExtras(t, allRoles...)
 	p := w.owned("web-0", func(*corev1.PodSpec) {})
 	w.create(t, p)
 	for _, text := range []string{
@@ -209,8 +192,7 @@ func TestPolicyReports(t *testing.T) {
 }
 
 func TestNetworkRules(t *testing.T) {
-	withExtras(t)
-	w := newWorld(t, allRoles...)
+	w := newWorldWithExtras(t, allRoles...)
 	w.create(t, w.pod("web", map[string]string{"app": "web"}))
 	onNode := w.pod("on-node", map[string]string{"app": "web"})
 	onNode.Spec.HostNetwork = true
@@ -280,8 +262,7 @@ func inNamespace(value any, namespace string) map[string]any {
 // A right that is missing is an error where a tenant could have it, and a gap where
 // only somebody who sees the whole cluster could.
 func TestReportsThatMayNotBeRead(t *testing.T) {
-	withExtras(t)
-	w := newWorld(t)
+	w := newWorldWithExtras(t)
 	w.create(t, w.pod("web", nil))
 	role := "pods-" + w.namespace
 	w.create(t, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: role}, Rules: []rbacv1.PolicyRule{

@@ -15,6 +15,7 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/tocsin-dev/tocsin/connectors/kubernetes"
+	"github.com/tocsin-dev/tocsin/test/env"
 )
 
 // discoveries counts how often it is asked what is served.
@@ -33,7 +34,11 @@ func (d *discoveries) RoundTrip(r *http.Request) (*http.Response, error) {
 // What is served is asked once a minute and not with each question, so that a new kind
 // is noticed by then.
 func TestWhatIsServedIsAskedOnceAMinute(t *testing.T) {
-	w := newWorld(t, allRoles...)
+	if testing.Short() {
+		t.Skip("needs a real API server")
+	}
+	cluster := env.Start(t)
+	w := newWorldIn(t, cluster, allRoles...)
 	w.create(t, w.owned("web-0", func(*corev1.PodSpec) {}))
 	seen, now := &discoveries{}, clocktesting.NewFakePassiveClock(time.Now())
 	cfg := rest.CopyConfig(w.operator)
@@ -55,7 +60,7 @@ func TestWhatIsServedIsAskedOnceAMinute(t *testing.T) {
 			t.Error("there are reports without their kind")
 		}
 	}
-	withExtras(t)
+	install(t, cluster)
 	w.object(t, trivyReport, "")
 	if found() || seen.count.Load() != 1 {
 		t.Errorf("within a minute it was asked %d times what is served, want once", seen.count.Load())

@@ -36,7 +36,7 @@ type Shared struct {
 }
 
 // Run runs the tests of a package and stops the API server after the last.
-func (s *Shared) Run(m *testing.M) int {
+func (s *Shared) Run(m interface{ Run() int }) int {
 	code := m.Run()
 	if s.cluster == nil {
 		return code
