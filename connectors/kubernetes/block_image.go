@@ -12,6 +12,7 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/connectors"
@@ -112,7 +113,7 @@ func warnBlock(ctx context.Context, c *cluster, d ban, plan *connectors.Plan) er
 		return c.explain(err, "listing pods that run "+d.target.Name)
 	}
 	digest := strings.HasPrefix(d.target.Name, "sha256:")
-	running, byTag := runningImage(pods.Items, d.target.Name, digest)
+	running, taken, byTag := runningImage(pods.Items, d.target.Name, digest)
 	if digest {
 		plan.Warnings = append(plan.Warnings, "it holds for pods that name the digest; one that names a tag passes, whatever is behind the tag: block the repository to hold those")
 	} else {
@@ -124,6 +125,7 @@ func warnBlock(ctx context.Context, c *cluster, d ban, plan *connectors.Plan) er
 	if len(running) == 0 {
 		return nil
 	}
+	plan.Shares = surroundings{pods: pods.Items}.without(taken).shares
 	var where []string
 	total := 0
 	for _, namespace := range slices.Sorted(maps.Keys(running)) {
@@ -137,9 +139,9 @@ func warnBlock(ctx context.Context, c *cluster, d ban, plan *connectors.Plan) er
 }
 
 // runningImage counts, by namespace, the pods that the block would let start no
-// more, and names the repositories from which others run the digest by tag.
-func runningImage(pods []corev1.Pod, what string, digest bool) (running map[string]int, byTag []string) {
-	running, tags := map[string]int{}, map[string]bool{}
+// more, tells which they are, and names the repositories from which others run the digest by tag.
+func runningImage(pods []corev1.Pod, what string, digest bool) (running map[string]int, taken map[types.UID]bool, byTag []string) {
+	running, taken, tags := map[string]int{}, map[types.UID]bool{}, map[string]bool{}
 	matches := func(image string) bool { return strings.HasSuffix(image, "@"+what) }
 	if !digest {
 		// It was made from a repository, so it is one.
@@ -153,6 +155,7 @@ func runningImage(pods []corev1.Pod, what string, digest bool) (running map[stri
 		}
 		if slices.ContainsFunc(images(p), matches) {
 			running[p.Namespace]++
+			taken[p.UID] = true
 			continue
 		}
 		for _, status := range slices.Concat(p.Status.ContainerStatuses, p.Status.InitContainerStatuses, p.Status.EphemeralContainerStatuses) {
@@ -161,7 +164,7 @@ func runningImage(pods []corev1.Pod, what string, digest bool) (running map[stri
 			}
 		}
 	}
-	return running, slices.Sorted(maps.Keys(tags))
+	return running, taken, slices.Sorted(maps.Keys(tags))
 }
 
 func images(p *corev1.Pod) []string {

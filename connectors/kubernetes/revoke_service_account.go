@@ -67,9 +67,14 @@ func (revokeServiceAccount) plan(ctx context.Context, c *cluster, request connec
 	if plan.Diff, err = kept.diff(found, request.Key); err != nil {
 		return plan, err
 	}
-	if plan.Warnings, err = c.warnRevocation(ctx, target, kept, gap); err != nil {
-		return plan, err
+	pods := &corev1.PodList{}
+	if err := c.List(ctx, pods, client.InNamespace(target.Namespace)); err != nil {
+		return plan, c.explain(err, "listing pods of "+target.Namespace)
 	}
+	holders, taken := tokenHolders(pods.Items, target, secrets)
+	plan.Warnings = warnRevocation(holders, len(secrets), gap)
+	// They go on serving, but maybe not without what they ask of the API server.
+	plan.Shares = surroundings{pods: pods.Items}.without(taken).shares
 	plan.Affects = []string{serviceAccountPrefix + target.Namespace + ":" + target.Name}
 	plan.Inverse, err = inverse("restore-service-account", kept)
 	return plan, err
@@ -113,44 +118,38 @@ func (c *cluster) tokenSecrets(ctx context.Context, account v1alpha1.TargetRefer
 	return found, "", c.explain(err, "planning to delete token Secrets of "+account.Namespace)
 }
 
-func (c *cluster) warnRevocation(ctx context.Context, account v1alpha1.TargetReference, kept keptAccount, gap string) ([]string, error) {
+func warnRevocation(holders []string, tokenSecrets int, gap string) []string {
 	warnings := []string{"a revoked token stays revoked: undo puts the account and its token Secrets back, with new tokens"}
 	if gap != "" {
 		warnings = append(warnings, gap)
-	}
-	holders, err := c.tokenHolders(ctx, account, kept.TokenSecrets)
-	if err != nil {
-		return nil, err
 	}
 	if len(holders) > 0 {
 		warnings = append(warnings, fmt.Sprintf("%s a token of it: %s. What they ask of the API server is refused until their node renews the token, within the hour; "+
 			"an intruder inside gets the new one as well: isolate or delete those pods", counted(len(holders), "pod holds", "pods hold"), listed(holders)))
 	}
-	if len(kept.TokenSecrets) > 0 {
-		warnings = append(warnings, counted(len(kept.TokenSecrets), "token Secret is", "token Secrets are")+" deleted: what uses it outside the cluster needs a new one")
+	if tokenSecrets > 0 {
+		warnings = append(warnings, counted(tokenSecrets, "token Secret is", "token Secrets are")+" deleted: what uses it outside the cluster needs a new one")
 	}
-	return warnings, nil
+	return warnings
 }
 
-// tokenHolders are pods with a token of the account mounted, whoever they run as.
-func (c *cluster) tokenHolders(ctx context.Context, account v1alpha1.TargetReference, secrets []tokenSecret) ([]string, error) {
-	pods := &corev1.PodList{}
-	if err := c.List(ctx, pods, client.InNamespace(account.Namespace)); err != nil {
-		return nil, c.explain(err, "listing pods of "+account.Namespace)
-	}
+// tokenHolders are pods with a token of the account mounted, whoever they run as, by name and by UID.
+func tokenHolders(pods []corev1.Pod, account v1alpha1.TargetReference, secrets []tokenSecret) ([]string, map[types.UID]bool) {
+	taken := map[types.UID]bool{}
 	isToken := func(named string) bool {
 		return slices.ContainsFunc(secrets, func(s tokenSecret) bool { return s.Name == named })
 	}
 	var holders []string
-	for _, p := range pods.Items {
+	for _, p := range pods {
 		if slices.ContainsFunc(p.Spec.Volumes, func(v corev1.Volume) bool {
 			return v.Secret != nil && isToken(v.Secret.SecretName) || p.Spec.ServiceAccountName == account.Name && projectsToken(v)
 		}) {
 			holders = append(holders, p.Name)
+			taken[p.UID] = true
 		}
 	}
 	slices.Sort(holders)
-	return holders, nil
+	return holders, taken
 }
 
 func projectsToken(v corev1.Volume) bool {
