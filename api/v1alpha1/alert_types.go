@@ -48,7 +48,7 @@ type AlertSpec struct {
 	Attributes map[string]string `json:"attributes,omitempty"`
 
 	// fingerprint identifies repeats of this alert: hex SHA-256 over source, rule, actors and
-	// targets, and over what was done where a DetectionRule found it.
+	// targets, over what was done where a DetectionRule found it, and over how it looks.
 	// +required
 	// +kubebuilder:validation:Pattern=`^[0-9a-f]{64}$`
 	// +kubebuilder:validation:MinLength=64

@@ -159,8 +159,10 @@ func (f *fakeArchive) get(alert *v1alpha1.Alert) (archive.Alert, bool) {
 
 // witness is a detector, recorder, correlator and events recorder that remembers.
 type witness struct {
-	mu     sync.Mutex
-	specs  []v1alpha1.AlertSpec
+	mu    sync.Mutex
+	specs []v1alpha1.AlertSpec
+	// detect finds alerts in any event, if it is there.
+	detect func(event map[string]any) []v1alpha1.AlertSpec
 	raw    []string
 	alerts []string
 	notes  []string
@@ -173,6 +175,9 @@ type witness struct {
 }
 
 func (w *witness) Detect(_ string, event map[string]any) []v1alpha1.AlertSpec {
+	if w.detect != nil {
+		return w.detect(event)
+	}
 	if event["verb"] == "list" {
 		return w.specs
 	}

@@ -17,9 +17,9 @@ const (
 	nameDigits = 10
 )
 
-// Fingerprint identifies repeats of an alert: hex SHA-256 over namespace, source,
+// Fingerprint identifies what an alert is about: hex SHA-256 over namespace, source,
 // rule, the deed where detection tells one, and the actors and targets in any order;
-// over all entities if it has neither.
+// over all entities if it has neither. OfLook makes it tell repeats.
 func Fingerprint(namespace, source, rule, deed string, entities []v1alpha1.Entity) string {
 	var keys []string
 	for _, e := range entities {
@@ -37,8 +37,16 @@ func Fingerprint(namespace, source, rule, deed string, entities []v1alpha1.Entit
 	if deed != "" {
 		parts = append(parts, deed)
 	}
+	return digest(append(parts, slices.Compact(keys)...)...)
+}
+
+// OfLook is the fingerprint of what has a look: whatever explained a routine does not explain
+// another command by the same rule in the same pod, which is thus no repeat of it.
+func OfLook(fingerprint, look string) string { return digest(fingerprint, look) }
+
+func digest(parts ...string) string {
 	hash := sha256.New()
-	for _, part := range append(parts, slices.Compact(keys)...) {
+	for _, part := range parts {
 		// The length keeps parts apart whatever they hold.
 		fmt.Fprintf(hash, "%d:", len(part))
 		_, _ = io.WriteString(hash, part) // A hash never errs.

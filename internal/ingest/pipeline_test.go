@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/internal/activity"
 	"github.com/tocsin-dev/tocsin/internal/ingest"
 )
 
@@ -45,7 +46,7 @@ func TestPipelineCountsRepeats(t *testing.T) {
 		t.Error(diff)
 	}
 	if got.Labels[v1alpha1.LabelInvestigation] != "case-of-falco" || got.Spec.Source != "falco" || !got.Spec.FirstSeen.Time.Equal(start) ||
-		got.Spec.Fingerprint != ingest.Fingerprint("shop", "falco", got.Spec.Rule, "", got.Spec.Entities) {
+		got.Spec.Fingerprint != ingest.OfLook(ingest.Fingerprint("shop", "falco", got.Spec.Rule, "", got.Spec.Entities), activity.Look(got.Spec)) {
 		t.Errorf("%+v", got)
 	}
 	if repeats := w.alerts.writes - 1; repeats > 3 {
@@ -163,7 +164,7 @@ func TestPipelineRepeatsOfAClosedCase(t *testing.T) {
 	}
 }
 
-// backlog has repeats, batches, several pods, and a fingerprint that comes back after its window.
+// backlog has repeats, batches, several pods, a fingerprint that comes back after its window, and more looks than one may have.
 func backlog() []string {
 	var bodies []string
 	for i := range 12 {
@@ -172,6 +173,11 @@ func backlog() []string {
 	}
 	for i := range 4 {
 		bodies = append(bodies, shell("web-0", 2*time.Hour+time.Duration(i)*time.Second), shell(fmt.Sprint("web-", i+2), time.Hour))
+	}
+	for range 2 {
+		for _, command := range commands[:10] {
+			bodies = append(bodies, ran(command, 2*time.Hour))
+		}
 	}
 	return bodies
 }
@@ -201,7 +207,7 @@ func TestPipelineSurvivesLosses(t *testing.T) {
 	for _, n := range want {
 		total += n
 	}
-	if len(want) != 7 || total != 12+3*12+8 {
+	if len(want) != 7+8 || total != 12+3*12+8+20 {
 		t.Fatalf("undisturbed: %v", want)
 	}
 	for lostAt := 1; lostAt <= writes; lostAt++ {

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/internal/activity"
 	"github.com/tocsin-dev/tocsin/internal/ingest/decode"
 	"github.com/tocsin-dev/tocsin/internal/ingest/stream"
 )
@@ -36,6 +37,7 @@ func (r *run) process(ctx context.Context, message stream.Message) error {
 	}
 	batch := d.decoder.Decode(message.Body, message.Received)
 	specs := r.remember(message, source, &batch)
+	r.looks.tell(specs, d.window, message.Received)
 	if !replay {
 		if err := r.effects(ctx, message, source, d, batch, specs); err != nil {
 			return err
@@ -74,7 +76,11 @@ func (r *run) unreadable(message stream.Message, source *v1alpha1.AlertSource, w
 	}
 }
 
-// remember what a message tells, and return the alerts that it makes.
+// maxLate is how long before its message an alert may have happened to count as a habit: the
+// time is the sender's word, and one message must not tell of weeks of it.
+const maxLate = 24 * time.Hour
+
+// remember what a message tells, and return the alerts that it makes, without their looks.
 func (r *run) remember(message stream.Message, source *v1alpha1.AlertSource, batch *decode.Batch) []v1alpha1.AlertSpec {
 	r.Recorder.Reached(message.Position.Stream, message.Position.Sequence)
 	r.Recorder.Connected(message.Namespace, message.Source, source.CreationTimestamp.Time)
@@ -86,9 +92,11 @@ func (r *run) remember(message stream.Message, source *v1alpha1.AlertSource, bat
 		batch.Alerts[i].Source = message.Source
 		r.Recorder.RecordAlert(message.Namespace, batch.Alerts[i])
 	}
-	specs := Specs(r.Detector, message.Namespace, message.Source, message.Received, batch)
+	specs := lookless(r.Detector, message.Namespace, message.Source, message.Received, batch)
 	for _, spec := range specs {
-		r.Recorder.RecordFiring(message.Namespace, spec)
+		if message.Received.Sub(spec.FirstSeen.Time) <= maxLate {
+			r.Recorder.RecordFiring(message.Namespace, spec)
+		}
 	}
 	return specs
 }
@@ -138,6 +146,15 @@ func letters(message stream.Message, failures []decode.Failure) []stream.DeadLet
 // Specs are the alerts of what a source sent: what the sender reports and what
 // detection finds, made whole. The batch keeps the raw events of both.
 func Specs(detector Detector, namespace, source string, received time.Time, batch *decode.Batch) []v1alpha1.AlertSpec {
+	specs := lookless(detector, namespace, source, received, batch)
+	for i, spec := range specs {
+		specs[i].Fingerprint = OfLook(spec.Fingerprint, activity.Look(spec))
+	}
+	return specs
+}
+
+// lookless are Specs whose fingerprints do not tell how they look.
+func lookless(detector Detector, namespace, source string, received time.Time, batch *decode.Batch) []v1alpha1.AlertSpec {
 	specs := batch.Alerts
 	for _, event := range batch.Events {
 		found := detector.Detect(namespace, event.Object)

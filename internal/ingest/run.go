@@ -27,6 +27,7 @@ type run struct {
 	decodings decodings
 	notices   notices
 	newest    newest
+	looks     looks
 	// created delivers what became of creations; creating of them are under way.
 	created  chan creation
 	creating int
@@ -48,7 +49,7 @@ func newRun(p *Pipeline) *run {
 	return &run{
 		Pipeline: p, restored: p.Remembered, table: newTable(p.Stream.ID(), p.FlushInterval),
 		decodings: decodings{reader: p.Sources, compiled: map[types.NamespacedName]compiledDecoding{}},
-		notices:   newNotices(p.Events), newest: newNewest(p.Metrics), created: make(chan creation, maxCreations), swept: p.Clock.Now(),
+		notices:   newNotices(p.Events), newest: newNewest(p.Metrics), looks: newLooks(), created: make(chan creation, maxCreations), swept: p.Clock.Now(),
 	}
 }
 

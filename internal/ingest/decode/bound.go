@@ -52,6 +52,21 @@ func Bound(spec *v1alpha1.AlertSpec, received time.Time) {
 	spec.FirstSeen = metav1.NewMicroTime(plausible(spec.FirstSeen.Time, received))
 }
 
+// Mark sets an attribute of an alert within its bounds, instead of the last one by name
+// where there is no room.
+func Mark(spec *v1alpha1.AlertSpec, name, value string) {
+	marked := maps.Clone(spec.Attributes)
+	if marked == nil {
+		marked = map[string]string{}
+	}
+	delete(marked, name)
+	if len(marked) == maxAttributes {
+		delete(marked, slices.Max(slices.Collect(maps.Keys(marked))))
+	}
+	marked[name] = value
+	spec.Attributes = marked
+}
+
 // plausible is the time, or that of arrival where the time is missing, before
 // 1970 or ahead: one event of the year 9999 must not make all later ones its repeats.
 func plausible(t, received time.Time) time.Time {

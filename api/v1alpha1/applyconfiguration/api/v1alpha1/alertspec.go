@@ -28,7 +28,7 @@ type AlertSpecApplyConfiguration struct {
 	// written by an attacker and never lower suspicion.
 	Attributes map[string]string `json:"attributes,omitempty"`
 	// fingerprint identifies repeats of this alert: hex SHA-256 over source, rule, actors and
-	// targets, and over what was done where a DetectionRule found it.
+	// targets, over what was done where a DetectionRule found it, and over how it looks.
 	Fingerprint *string `json:"fingerprint,omitempty"`
 	// rawDigest is the hex SHA-256 of the first raw event, after redaction.
 	RawDigest *string `json:"rawDigest,omitempty"`
