@@ -181,7 +181,7 @@ func addressShape(text string) string {
 type Unfamiliar struct{ Name, Value string }
 
 // rare are attributes that say something by being there at all.
-var rare = []string{"impersonatedUser", "dryRun", "forwardedFor", "proc.is_exe_upper_layer", "command", "looks"}
+var rare = []string{"impersonatedUser", "dryRun", "forwardedFor", "proc.is_exe_upper_layer", "looks"}
 
 // Unfamiliar tells which details of an alert are not as they were until a day ago, when
 // the rule fired about the same: of those that hardly ever had a new shape. By Good and
