@@ -89,7 +89,7 @@ func rememberHabits(m *activity.Memory) {
 			"responseStatus": map[string]any{"code": code},
 		}, at)
 	}
-	request("get", "configmaps", "build", "10.0.0.1", "agent/1.0", 200, noon.Add(-72*time.Hour))
+	request("get", "configmaps", "build", "10.0.0.1", "agent/1.0", 200, noon.Add(-240*time.Hour))
 	request("create", "secrets", "shop", "203.0.113.9", "curl/8.0", 201, noon)
 	request("list", "nodes", "", "203.0.113.9", "curl/8.0", 403, noon.Add(time.Minute))
 	for hour := range 12 {
@@ -143,7 +143,7 @@ func TestAsk(t *testing.T) {
 			operation: "novelty", arguments: map[string]any{"actor": flux, "verb": "patch", "resource": "deployments", "namespace": "shop", "before": "2026-03-01T12:00:00Z"},
 			want: map[string]any{
 				"seenBefore": true, "count": int64(2), "hours": int64(2), "firstSeen": "2026-02-28T12:00:00Z", "knownHours": 24.0, "baselineHours": 24.0, "crowded": false, "usual": false,
-				"actorSeenBefore": true, "actorFirstSeen": "2026-02-28T12:00:00Z", "refused": false, "elsewhere": false, "kindred": false, "deployer": false,
+				"actorSeenBefore": true, "actorFirstSeen": "2026-02-28T12:00:00Z", "refused": false, "settled": false, "elsewhere": false, "kindred": false, "deployer": false,
 			},
 		},
 		"novelty in another tenant": {
@@ -151,7 +151,7 @@ func TestAsk(t *testing.T) {
 			arguments: map[string]any{"actor": flux, "verb": "patch", "resource": "deployments", "namespace": "shop", "before": "2026-03-01T12:00:00Z"},
 			want: map[string]any{
 				"seenBefore": false, "count": int64(0), "hours": int64(0), "firstSeen": "", "knownHours": 0.0, "baselineHours": 0.0, "crowded": false, "usual": false,
-				"actorSeenBefore": false, "actorFirstSeen": "", "refused": false, "elsewhere": false, "kindred": false, "deployer": false,
+				"actorSeenBefore": false, "actorFirstSeen": "", "refused": false, "settled": false, "elsewhere": false, "kindred": false, "deployer": false,
 			},
 		},
 		"a rule that fired before": {
@@ -165,12 +165,12 @@ func TestAsk(t *testing.T) {
 		"a detail that is not as ever": {
 			operation: "unfamiliar", arguments: map[string]any{"source": "audit", "rule": "copied", "actor": "alice", "namespace": "shop", "before": "2026-03-01T12:00:00Z",
 				"title": "", "attributes": map[string]any{"user": "alice", "namespace": "shop", "command": "curl evil.example"}},
-			want: map[string]any{"names": []any{"command"}, "values": []any{"curl evil.example"}},
+			want: map[string]any{"names": []any{"command"}, "values": []any{"curl evil.example"}, "varied": []any{}},
 		},
 		"details of a rule that never fired": {
 			operation: "unfamiliar", arguments: map[string]any{"source": "audit", "rule": "new", "actor": "alice", "before": "2026-03-01T12:00:00Z",
 				"title": "", "attributes": map[string]any{"command": "curl"}},
-			want: map[string]any{"names": []any{}, "values": []any{}},
+			want: map[string]any{"names": []any{}, "values": []any{}, "varied": []any{}},
 		},
 		"a habit of nobody": {
 			operation: "recurrence", arguments: map[string]any{"source": "falco", "rule": "shell", "before": "2026-03-01T12:00:00Z"},
@@ -178,21 +178,21 @@ func TestAsk(t *testing.T) {
 		"somewhere else": {
 			operation: "origin", arguments: map[string]any{"actor": builder, "since": "2026-03-01T12:00:00Z"},
 			want: map[string]any{
-				"knownHours": 72.0, "newAddress": "203.0.113.9", "newNetwork": "203.0.0.0/16", "newClient": "curl", "networks": int64(1), "clients": int64(1),
+				"knownHours": 240.0, "asEverHours": 0.0, "newAddress": "203.0.113.9", "newNetwork": "203.0.0.0/16", "newClient": "curl", "networks": int64(1), "clients": int64(1),
 				"leftPod": false, "otherWorkload": "", "leftInside": true, "outside": true, "strange": true, "asEver": false, "crowded": false,
 			},
 		},
 		"from nowhere": {
 			operation: "origin", arguments: map[string]any{"actor": "nobody", "since": "2026-03-01T12:00:00Z"},
 			want: map[string]any{
-				"knownHours": 0.0, "newAddress": "", "newNetwork": "", "newClient": "", "networks": int64(0), "clients": int64(0),
+				"knownHours": 0.0, "asEverHours": 0.0, "newAddress": "", "newNetwork": "", "newClient": "", "networks": int64(0), "clients": int64(0),
 				"leftPod": false, "otherWorkload": "", "leftInside": false, "outside": false, "strange": false, "asEver": false, "crowded": false,
 			},
 		},
 		"something else": {
 			operation: "departures", arguments: map[string]any{"actor": builder, "at": "2026-03-01T12:00:00Z"},
 			want: map[string]any{
-				"knownHours": 72.0, "peak": int64(0), "accepted": int64(1), "refused": int64(1), "namespaces": int64(1),
+				"knownHours": 240.0, "peak": int64(0), "accepted": int64(1), "refused": int64(1), "namespaces": int64(1),
 				"deeds": []any{"create secrets in shop"}, "tries": []any{"list nodes in the cluster"},
 			},
 		},
@@ -370,7 +370,7 @@ func TestAskPassesErrorsOn(t *testing.T) {
 func TestProvenance(t *testing.T) {
 	tests := map[string]map[string]bool{
 		"related-events": {"count": false, "denied": false, "rules": true, "unusual": true, "events": true, "events.name": true},
-		"novelty":        {"seenBefore": false, "count": false, "kindred": false, "deployer": false, "refused": false},
+		"novelty":        {"seenBefore": false, "count": false, "kindred": false, "deployer": false, "refused": false, "settled": false},
 		"recurrence":     {"usual": false, "hours": false},
 		"unfamiliar":     {"names": true, "values": true},
 		"origin":         {"asEver": false, "knownHours": false, "newNetwork": false, "newClient": true, "clients": true, "otherWorkload": true},

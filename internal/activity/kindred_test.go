@@ -33,28 +33,31 @@ func TestLikeness(t *testing.T) {
 		elsewhere, kindred, deployer bool
 	}{
 		"nothing":                         {},
-		"the like, there":                 {done: map[Deed][]time.Duration{{"create", "deployments", "shop"}: {2 * day}}, kindred: true},
+		"the like, there":                 {done: map[Deed][]time.Duration{{"create", "deployments", "shop"}: {8 * day}}, kindred: true},
 		"the like, there, within the day": {done: map[Deed][]time.Duration{{"create", "deployments", "shop"}: {23 * time.Hour}}},
-		"the like, in one other place":    {done: map[Deed][]time.Duration{{"create", "deployments", "pay"}: {2 * day}}},
+		"the like, in one other place":    {done: map[Deed][]time.Duration{{"create", "deployments", "pay"}: {8 * day}}},
 		"the like, in two other places": {
-			done: map[Deed][]time.Duration{{"create", "deployments", "pay"}: {2 * day}, {"patch", "jobs", "web"}: {2 * day}}, kindred: true,
+			done: map[Deed][]time.Duration{{"create", "deployments", "pay"}: {8 * day}, {"patch", "jobs", "web"}: {8 * day}}, kindred: true,
 		},
-		"the same, in one other place": {done: map[Deed][]time.Duration{{"create", "daemonsets", "pay"}: {2 * day}}},
+		"the same, in one other place": {done: map[Deed][]time.Duration{{"create", "daemonsets", "pay"}: {8 * day}}},
 		"the same, in two other places": {
-			done: map[Deed][]time.Duration{{"create", "daemonsets", "pay"}: {2 * day}, {"create", "daemonsets", "web"}: {2 * day}}, elsewhere: true, kindred: true,
+			done: map[Deed][]time.Duration{{"create", "daemonsets", "pay"}: {8 * day}, {"create", "daemonsets", "web"}: {8 * day}}, elsewhere: true, kindred: true,
 		},
 		"the same, in two other places, within the day": {
 			done: map[Deed][]time.Duration{{"create", "daemonsets", "pay"}: {time.Hour}, {"create", "daemonsets", "web"}: {23 * time.Hour}},
 		},
-		"reading is not the like":  {done: map[Deed][]time.Duration{{"get", "daemonsets", "shop"}: {2 * day}, {"list", "daemonsets", "pay"}: {2 * day}}},
-		"deleting is not the like": {done: map[Deed][]time.Duration{{"delete", "daemonsets", "shop"}: {2 * day}}},
-		"a shell is not the like":  {done: map[Deed][]time.Duration{{"create", "pods/exec", "shop"}: {2 * day}}},
+		"reading is not the like":  {done: map[Deed][]time.Duration{{"get", "daemonsets", "shop"}: {8 * day}, {"list", "daemonsets", "pay"}: {8 * day}}},
+		"deleting is not the like": {done: map[Deed][]time.Duration{{"delete", "daemonsets", "shop"}: {8 * day}}},
+		"a shell is not the like":  {done: map[Deed][]time.Duration{{"create", "pods/exec", "shop"}: {8 * day}}},
 		"deploys for weeks, in two places": {
-			done: map[Deed][]time.Duration{{"patch", "deployments", "pay"}: daily(20), {"patch", "deployments", "web"}: {2 * day}}, kindred: true, deployer: true,
+			done: map[Deed][]time.Duration{{"patch", "deployments", "pay"}: daily(20), {"patch", "deployments", "web"}: {8 * day}}, kindred: true, deployer: true,
 		},
 		"deploys for weeks, in one place": {done: map[Deed][]time.Duration{{"patch", "deployments", "pay"}: daily(20)}},
-		"deploys for days":                {done: map[Deed][]time.Duration{{"patch", "deployments", "pay"}: daily(13), {"patch", "deployments", "web"}: {2 * day}}, kindred: true},
-		"deploys now and then":            {done: map[Deed][]time.Duration{{"patch", "deployments", "pay"}: {20 * day, 9 * day, 2 * day}, {"patch", "deployments", "web"}: {2 * day}}, kindred: true},
+		"deploys for days":                {done: map[Deed][]time.Duration{{"patch", "deployments", "pay"}: daily(13), {"patch", "deployments", "web"}: {8 * day}}, kindred: true},
+		"deploys now and then":            {done: map[Deed][]time.Duration{{"patch", "deployments", "pay"}: {20 * day, 9 * day, 2 * day}, {"patch", "deployments", "web"}: {8 * day}}, kindred: true},
+		"deploys elsewhere since a day, once": {
+			done: map[Deed][]time.Duration{{"patch", "deployments", "pay"}: daily(20), {"patch", "deployments", "web"}: {25 * time.Hour}},
+		},
 		"deploys elsewhere since today": {
 			done: map[Deed][]time.Duration{{"patch", "deployments", "pay"}: daily(20), {"patch", "deployments", "web"}: {time.Hour}},
 		},

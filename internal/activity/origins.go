@@ -12,13 +12,20 @@ import (
 // what an intruder did in the hours before an alert makes nothing usual.
 const settling = 24 * time.Hour
 
-// settled: it was seen a day before a moment, and is no visitor's: in several hours, or for weeks.
+const (
+	// settledHours and settledSince: what was seen in as many different hours, or so long ago,
+	// is no visitor's.
+	settledHours = 3
+	settledSince = 7 * 24 * time.Hour
+)
+
+// settled: it was seen a day before a moment, and is no visitor's.
 func (h *habit) settled(moment time.Time) bool {
 	if !h.seenBefore(moment.Add(-settling)) {
 		return false
 	}
 	_, hours := h.before(moment)
-	return hours >= usualHours || moment.UnixMicro()-h.first >= usualSince.Microseconds()
+	return hours >= settledHours || moment.UnixMicro()-h.first >= settledSince.Microseconds()
 }
 
 // What an actor's requests come with.
@@ -176,7 +183,7 @@ func (m *Memory) Origin(namespace, actor string, since time.Time) Origin {
 // compare goes through all that an actor came with; an owner has a bounded number of habits.
 func (o *Origin) compare(owner *owner, since time.Time) {
 	o.Age = Horizon
-	var boundBefore, unboundBefore, unboundNow, outsideBefore bool
+	var boundBefore, unboundBefore, unboundNow, insideBefore, outsideBefore bool
 	for h := range owner.habits() {
 		kind, value, _ := strings.Cut(h.what, "\x00")
 		before, now := h.settled(since), h.last >= since.UnixMicro()
@@ -200,18 +207,23 @@ func (o *Origin) compare(owner *owner, since time.Time) {
 			o.Clients += one(before)
 			newer(&o.NewClient, value, before, now)
 		case facetSide:
+			insideBefore = insideBefore || before && value == sideInside
 			outsideBefore = outsideBefore || before && value == sideOutside
 			o.Outside = o.Outside || now && value == sideOutside
 		}
 	}
 	known := o.Known > 0
 	o.LeftPod = known && boundBefore && !unboundBefore && unboundNow
-	o.LeftInside = known && o.Outside && !outsideBefore
+	o.LeftInside = known && o.Outside && insideBefore && !outsideBefore
 	if !known || !boundBefore || o.Workloads > fewWorkloads {
 		o.OtherWorkload = ""
 	}
-	if !known {
-		o.NewAddress, o.NewNetwork, o.NewClient = "", "", ""
+	// With nothing to compare with, nothing is new.
+	if !known || o.Networks == 0 {
+		o.NewAddress, o.NewNetwork = "", ""
+	}
+	if !known || o.Clients == 0 {
+		o.NewClient = ""
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // of a pod: the token is bound to it.
@@ -31,9 +32,9 @@ func TestOrigin(t *testing.T) {
 		raw map[string]any
 		at  time.Duration
 	}
-	// The workload's pod, and three days in which it asked as ever.
-	routine := []record{{podOf("web-79fc758899", "ghcr.io/shop/web:1"), -4 * day}, {request(), -3 * day}, {request(), -2 * day}}
-	asEver := Origin{Known: 3 * day, Networks: 1, Clients: 1, Workloads: 1, Seen: true}
+	// The workload's pod, and weeks in which it asked as ever.
+	routine := []record{{podOf("web-79fc758899", "ghcr.io/shop/web:1"), -21 * day}, {request(), -20 * day}, {request(), -2 * day}}
+	asEver := Origin{Known: 20 * day, Networks: 1, Clients: 1, Workloads: 1, Seen: true}
 	edited := func(edit func(*Origin)) Origin {
 		o := asEver
 		edit(&o)
@@ -70,7 +71,7 @@ func TestOrigin(t *testing.T) {
 			strange: true,
 		},
 		"from outside, as ever": {
-			records: []record{{request(from("203.0.113.7")), -3 * day}, {request(from("203.0.113.7")), 0}},
+			records: []record{{request(from("203.0.113.7")), -20 * day}, {request(from("203.0.113.7")), 0}},
 			want:    edited(func(o *Origin) { o.Outside = true }), asEver: true,
 		},
 		"what a header claims does not count": {
@@ -86,14 +87,14 @@ func TestOrigin(t *testing.T) {
 			want:    edited(func(o *Origin) { o.LeftPod = true }), strange: true,
 		},
 		"a token of no pod, as ever": {
-			records: append(routine, record{request(by(web)), -2 * day}, record{request(by(web)), 0}), want: asEver, asEver: true,
+			records: append(routine, record{request(by(web)), -20 * day}, record{request(by(web)), 0}), want: asEver, asEver: true,
 		},
 		"a token of another workload's pod": {
 			records: append(routine, record{request(of("api-79fc758899-mgj2w")), 0}),
 			want:    edited(func(o *Origin) { o.OtherWorkload = "shop/api" }),
 		},
 		"a pod where there never was one": {
-			records: []record{{request(by(web)), -3 * day}, {request(), 0}}, want: edited(func(o *Origin) { o.Workloads = 0 }), asEver: true,
+			records: []record{{request(by(web)), -20 * day}, {request(), 0}}, want: edited(func(o *Origin) { o.Workloads = 0 }),
 		},
 		"a pod that somebody made and named alike": {
 			records: append(routine,
@@ -102,7 +103,7 @@ func TestOrigin(t *testing.T) {
 		},
 		"runs of a pipeline": {
 			records: []record{
-				{request(of("build-4711-x7k2p")), -3 * day}, {request(of("build-4712-mgj2w")), -2 * day}, {request(of("build-4713-b8c9d")), 0}},
+				{request(of("build-4711-x7k2p")), -20 * day}, {request(of("build-4712-mgj2w")), -2 * day}, {request(of("build-4713-b8c9d")), 0}},
 			want: asEver, asEver: true,
 		},
 		"what was used within the last day is not known": {
@@ -112,16 +113,26 @@ func TestOrigin(t *testing.T) {
 			}),
 			strange: true,
 		},
-		"what was used more than a day ago is": {
-			records: append(routine, record{request(from("10.9.0.1"), with("curl/8.0"), of("api-0")), -25 * time.Hour}, record{request(from("10.9.0.1"), with("curl/8.0"), of("api-0")), 0}),
-			want:    edited(func(o *Origin) { o.Networks, o.Clients, o.Workloads = 2, 2, 2 }), asEver: true,
+		"what was used in three hours more than a day ago is, but not as ever": {
+			records: append(routine, record{request(from("10.9.0.1"), with("curl/8.0"), of("api-0")), -25 * time.Hour},
+				record{request(from("10.9.0.1"), with("curl/8.0"), of("api-0")), -26 * time.Hour}, record{request(from("10.9.0.1"), with("curl/8.0"), of("api-0")), -27 * time.Hour},
+				record{request(from("10.9.0.1"), with("curl/8.0"), of("api-0")), 0}),
+			want: edited(func(o *Origin) { o.Networks, o.Clients, o.Workloads = 2, 2, 2 }),
+		},
+		"what was used in one hour more than a day ago is a visitor's": {
+			records: append(routine, record{request(from("10.9.0.1"), with("curl/8.0")), -25 * time.Hour}, record{request(from("10.9.0.1"), with("curl/8.0")), 0}),
+			want:    edited(func(o *Origin) { o.NewAddress, o.NewNetwork, o.NewClient = "10.9.0.1", "10.9.0.0/16", "curl" }), strange: true,
+		},
+		"what nothing can be compared with is not new": {
+			records: []record{{request(), -2 * day}, {request(from("203.0.113.7"), with("curl/8.0")), 0}},
+			want:    Origin{Known: 2 * day, Outside: true, Seen: true},
 		},
 		"of whom nobody knew, nothing is new": {
 			records: []record{{request(), -23 * time.Hour}, {request(by(web), from("203.0.113.7"), with("curl/8.0")), 0}},
 			want:    Origin{Outside: true, Seen: true},
 		},
 		"the control plane comes from everywhere": {
-			records: []record{{request(by("system:kube-controller-manager")), -3 * day}, {request(by("system:kube-controller-manager"), from("203.0.113.7")), 0}},
+			records: []record{{request(by("system:kube-controller-manager")), -20 * day}, {request(by("system:kube-controller-manager"), from("203.0.113.7")), 0}},
 		},
 	}
 	for name, test := range tests {
@@ -135,7 +146,7 @@ func TestOrigin(t *testing.T) {
 				}
 			}
 			got := m.Origin("soc", actor, noon)
-			if diff := cmp.Diff(test.want, got); diff != "" || got.AsEver() != test.asEver || got.Strange() != test.strange {
+			if diff := cmp.Diff(test.want, got, cmpopts.IgnoreFields(Origin{}, "Age")); diff != "" || got.AsEver() != test.asEver || got.Strange() != test.strange {
 				t.Errorf("as ever %v, want %v; strange %v, want %v; (-want +got):\n%s", got.AsEver(), test.asEver, got.Strange(), test.strange, diff)
 			}
 			if got := m.Origin("other", actor, noon); got != (Origin{}) {
