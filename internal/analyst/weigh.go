@@ -117,7 +117,7 @@ func (c *Conclusion) conclude(f Facts, shown []weighed, dropped bool) {
 	case strongest == nil:
 		c.EscalateReason = "no trusted evidence lowers suspicion"
 	case strongest.evidence.Weight > -excuse:
-		c.EscalateReason = fmt.Sprintf("no trusted evidence lowers suspicion by %s", decibans(excuse))
+		c.EscalateReason = fmt.Sprintf("no trusted evidence lowers suspicion by at least %d dB", excuse/10)
 	case len(f.Injection) > 0:
 		c.EscalateReason = "text of the alert tries to sway the verdict"
 	case len(f.Unanswered) > 0:

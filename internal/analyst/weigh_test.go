@@ -157,6 +157,28 @@ func TestWeigh(t *testing.T) {
 			wantVerdict: v1alpha1.Undetermined, wantScore: -120, wantReason: "decides neither way",
 			wantLines: []line{{-80, ""}, {0, "does not explain alert a"}},
 		},
+		"what is usual excuses nothing of an alert that is not as ever": {
+			facts: Facts{Alerts: believed(-100, "a"), Findings: []Finding{
+				{Text: "fires every day", Group: "novelty", Alert: "a", Provenance: trusted, Decibans: -13},
+				{Text: "another command", Group: "details", Alert: "a", Provenance: writable, Decibans: 5},
+			}},
+			wantVerdict: v1alpha1.Undetermined, wantScore: -50, wantReason: "decides neither way",
+			wantLines: []line{{0, "it is not as ever: another command"}, {50, ""}},
+		},
+		"what is declared still counts for one that is new": {
+			facts: Facts{Alerts: believed(-100, "a"), Findings: []Finding{
+				{Text: "known automation", Group: "automation", Alert: "a", Provenance: trusted, Decibans: -12},
+				{Text: "never here", Group: "novelty", Alert: "a", Provenance: trusted, Decibans: 3},
+			}},
+			wantVerdict: v1alpha1.BenignPositive, wantScore: -190, wantLines: []line{{-120, ""}, {30, ""}},
+		},
+		"a trifle excuses nobody, whatever the prior": {
+			facts: Facts{Alerts: believed(-200, "a"), Findings: []Finding{
+				{Text: "comes as ever", Group: "origin", Alert: "a", Provenance: trusted, Decibans: -3},
+			}},
+			wantVerdict: v1alpha1.Undetermined, wantScore: -230, wantReason: "no trusted evidence lowers suspicion by at least 5 dB",
+			wantLines: []line{{-30, ""}},
+		},
 		"alerts that nobody names are not explained": {
 			facts:       Facts{Findings: []Finding{{Text: "x", Alert: "a", Provenance: trusted, Decibans: -20}}},
 			wantVerdict: v1alpha1.Undetermined, wantScore: -70, wantReason: "decides neither way",
