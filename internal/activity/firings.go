@@ -65,11 +65,11 @@ func (f Firing) elsewhere() (who string) {
 	return bounded("namespace\x00" + namespace)
 }
 
-// known is the habit that is known before a moment: its own or, if that is new, the one
-// that there is elsewhere.
+// known is the habit that is known before a moment: its own or, if that began within the
+// last day, the one that there is elsewhere.
 func (f Firing) known(t *tenant, before time.Time) (who, what string) {
 	who, what = f.habit(t)
-	if t.firings.about(who, what, before).SeenBefore {
+	if t.firings.about(who, what, before.Add(-settling)).SeenBefore {
 		return who, what
 	}
 	ofWorkload, asEver := f.madeAsEver(t, before)
