@@ -20,7 +20,7 @@ type fields = map[string]any
 func novelty(hours float64, seen bool, inHours int) fields {
 	return fields{"seenBefore": seen, "count": float64(inHours), "hours": float64(inHours), "firstSeen": "", "knownHours": 0.0, "baselineHours": hours,
 		"crowded": false, "usual": seen && inHours >= 4, "actorSeenBefore": true, "actorFirstSeen": "2026-03-01T09:00:00Z",
-		"refused": false, "elsewhere": false, "kindred": false, "deployer": false}
+		"settled": seen, "refused": false, "elsewhere": false, "kindred": false, "deployer": false}
 }
 
 // familiar is what memory says of a name, not of a process, destination or image alone.
@@ -61,14 +61,24 @@ func details(pairs ...string) fields {
 	for i := 0; i < len(pairs); i += 2 {
 		names, values = append(names, pairs[i]), append(values, pairs[i+1])
 	}
-	return fields{"names": names, "values": values}
+	return fields{"names": names, "values": values, "varied": []any{}}
 }
 
 func origin(more fields) fields {
-	all := fields{"knownHours": 0.0, "newAddress": "", "newNetwork": "", "newClient": "", "networks": 1.0, "clients": 1.0, "leftPod": false,
+	all := fields{"knownHours": 0.0, "asEverHours": 0.0, "newAddress": "", "newNetwork": "", "newClient": "", "networks": 1.0, "clients": 1.0, "leftPod": false,
 		"otherWorkload": "", "leftInside": false, "outside": false, "strange": false, "asEver": false, "crowded": false}
 	maps.Copy(all, more)
 	return all
+}
+
+// asEver is the origin of an actor that came like this for weeks.
+func asEver() fields {
+	return origin(fields{"knownHours": 984.0, "asEverHours": 984.0, "asEver": true})
+}
+
+// fromOutside is the origin of an actor that came from within for weeks.
+func fromOutside() fields {
+	return origin(fields{"knownHours": 984.0, "newAddress": "203.0.113.7", "newNetwork": "203.0.0.0/16", "leftInside": true, "outside": true, "strange": true})
 }
 
 func automation(declared, expected bool) fields {
@@ -122,8 +132,9 @@ func event(user, pod, verb, group, resource, namespace, name string) string {
 
 const rbacGroup = "rbac.authorization.k8s.io"
 
+// audit has the origin that a young memory tells, unless another is given.
 func audit(a v1alpha1.Alert, answers playbook.Answers) evidence {
-	all := playbook.Answers{"history": history(0, 0), "related": related(0), "permissions": permissions(a.Spec.Attributes["user"])}
+	all := playbook.Answers{"history": history(0, 0), "related": related(0), "permissions": permissions(a.Spec.Attributes["user"]), "origin": origin(nil)}
 	maps.Copy(all, answers)
 	return evidence{alert: a, format: v1alpha1.FormatKubernetesAudit, answers: all}
 }
@@ -209,6 +220,10 @@ func TestVerdicts(t *testing.T) {
 			found:       []evidence{secretsListed(41 * 24)},
 			wantVerdict: v1alpha1.Undetermined, wantAtLeast: 60, wantAtMost: 129, wantEscalated: true, wantReason: "decides neither way",
 		},
+		"its first alert, by a token that comes as ever": {
+			found:       []evidence{with(secretsListed(41*24), playbook.Answers{"origin": asEver()})},
+			wantVerdict: v1alpha1.Undetermined, wantAtLeast: 60, wantAtMost: 129, wantEscalated: true, wantReason: "decides neither way",
+		},
 		"its first two alerts": {
 			found:       []evidence{secretsListed(0.1), hostPod()},
 			wantVerdict: v1alpha1.Undetermined, wantAtLeast: 60, wantAtMost: 129, wantEscalated: true, wantReason: "decides neither way",
@@ -228,6 +243,18 @@ func TestVerdicts(t *testing.T) {
 		"the benign twin, new after days": {
 			found:       []evidence{deployed(critical, "catalog", playbook.Answers{"novelty": novelty(41*24, false, 0)})},
 			wantVerdict: v1alpha1.Undetermined, wantAtLeast: -129, wantAtMost: 0, wantEscalated: true, wantReason: "decides neither way",
+		},
+		"the benign twin, new after weeks in which it came as ever": {
+			found:       []evidence{deployed(critical, "catalog", playbook.Answers{"novelty": novelty(41*24, false, 0), "origin": asEver()})},
+			wantVerdict: v1alpha1.BenignPositive, wantAtLeast: -160, wantAtMost: -160,
+		},
+		"the token of a deployer, from outside during a rollout": {
+			found:       []evidence{deployed(critical, "catalog", playbook.Answers{"novelty": novelty(41*24, false, 0), "origin": fromOutside()})},
+			wantVerdict: v1alpha1.TruePositive, wantAtLeast: 130, wantAtMost: 300, wantEscalated: true, wantReason: "reaches",
+		},
+		"the benign twin, of which memory tells no origin": {
+			found:       []evidence{with(deployed(critical, "catalog", nil), playbook.Answers{"origin": nil})},
+			wantVerdict: v1alpha1.Undetermined, wantAtLeast: 0, wantAtMost: 0, wantEscalated: true, wantReason: "decides neither way",
 		},
 		"a deployer that nobody declared": {
 			found:       []evidence{deployed(critical, "catalog", playbook.Answers{"automation": automation(false, false)})},
@@ -267,40 +294,39 @@ func TestVerdicts(t *testing.T) {
 		},
 		"a workload that does it all the time, graded benign ten times": {
 			found: []evidence{audit(secretsListed(0).alert, playbook.Answers{"workload": workload("shop/web-0"), "history": history(0, 10),
-				"novelty": novelty(41*24, true, 900), "recurrence": recurrence(41*24, 900), "automation": automation(false, false)})},
+				"novelty": novelty(41*24, true, 900), "recurrence": recurrence(41*24, 900), "origin": asEver(), "automation": automation(false, false)})},
 			wantVerdict: v1alpha1.BenignPositive, wantAtLeast: -300, wantAtMost: -140,
 		},
 		"reported of a workload for weeks, which nobody ever graded": {
 			found:       []evidence{habitual(nil)},
-			wantVerdict: v1alpha1.BenignPositive, wantAtLeast: -170, wantAtMost: -170,
+			wantVerdict: v1alpha1.BenignPositive, wantAtLeast: -200, wantAtMost: -200,
 		},
 		"reported for weeks, but never like this": {
 			found:       []evidence{habitual(playbook.Answers{"details": details("userAgent", "curl")})},
-			wantVerdict: v1alpha1.Undetermined, wantAtLeast: -90, wantAtMost: -90, wantEscalated: true, wantReason: "decides neither way",
+			wantVerdict: v1alpha1.Undetermined, wantAtLeast: 40, wantAtMost: 40, wantEscalated: true, wantReason: "decides neither way",
 		},
 		"reported for weeks, and never in two ways": {
 			found:       []evidence{habitual(playbook.Answers{"details": details("userAgent", "curl", "title", "x")})},
-			wantVerdict: v1alpha1.Undetermined, wantAtLeast: -60, wantAtMost: -60, wantEscalated: true, wantReason: "decides neither way",
+			wantVerdict: v1alpha1.Undetermined, wantAtLeast: 70, wantAtMost: 70, wantEscalated: true, wantReason: "decides neither way",
 		},
 		"reported for weeks, but not from there": {
-			found: []evidence{habitual(playbook.Answers{"origin": origin(fields{
-				"knownHours": 984.0, "newAddress": "203.0.113.7", "newNetwork": "203.0.0.0/16", "leftInside": true, "outside": true, "strange": true})})},
+			found:       []evidence{habitual(playbook.Answers{"origin": fromOutside()})},
 			wantVerdict: v1alpha1.Undetermined, wantAtLeast: 80, wantAtMost: 80, wantEscalated: true, wantReason: "decides neither way",
 		},
 		"reported for a week": {
 			found: []evidence{audit(secretsListed(0).alert, playbook.Answers{"workload": workload("shop/web-0"),
-				"novelty": novelty(41*24, true, 100), "recurrence": recurrence(7*24, 100), "automation": automation(false, false)})},
-			wantVerdict: v1alpha1.Undetermined, wantAtLeast: -40, wantAtMost: -40, wantEscalated: true, wantReason: "decides neither way",
+				"novelty": novelty(41*24, true, 100), "recurrence": recurrence(7*24, 100), "origin": asEver(), "automation": automation(false, false)})},
+			wantVerdict: v1alpha1.Undetermined, wantAtLeast: -70, wantAtMost: -70, wantEscalated: true, wantReason: "decides neither way",
 		},
 		"of severity Critical that explains nothing": {
 			found: []evidence{audit(selfGrant().alert, playbook.Answers{"binding": binding(false, true),
-				"novelty": novelty(41*24, true, 900), "recurrence": recurrence(41*24, 900), "automation": automation(false, false)})},
-			wantVerdict: v1alpha1.Undetermined, wantAtLeast: -100, wantAtMost: 0, wantEscalated: true, wantReason: "decides neither way",
+				"novelty": novelty(41*24, true, 900), "recurrence": recurrence(41*24, 900), "origin": asEver(), "automation": automation(false, false)})},
+			wantVerdict: v1alpha1.Undetermined, wantAtLeast: -129, wantAtMost: 0, wantEscalated: true, wantReason: "decides neither way",
 		},
 		"something is usual, but not that it is reported": {
 			found: []evidence{audit(secretsListed(0).alert, playbook.Answers{"workload": workload("shop/web-0"), "history": history(0, 10),
-				"novelty": novelty(41*24, true, 900), "recurrence": recurrence(0, 0), "automation": automation(false, false)})},
-			wantVerdict: v1alpha1.Undetermined, wantAtLeast: -130, wantAtMost: -130, wantEscalated: true, wantReason: "no trusted evidence",
+				"novelty": novelty(41*24, true, 900), "recurrence": recurrence(0, 0), "origin": asEver(), "automation": automation(false, false)})},
+			wantVerdict: v1alpha1.Undetermined, wantAtLeast: -160, wantAtMost: -160, wantEscalated: true, wantReason: "no trusted evidence",
 		},
 	}
 	universal, err := playbook.Universal("cluster", shipped(t))
@@ -371,9 +397,16 @@ func TestVulnerabilities(t *testing.T) {
 // habitual is a workload that lists secrets, which was reported for 41 days.
 func habitual(more playbook.Answers) evidence {
 	answers := playbook.Answers{"workload": workload("shop/web-0"), "novelty": novelty(41*24, true, 900),
-		"recurrence": recurrence(41*24, 900), "automation": automation(false, false)}
+		"recurrence": recurrence(41*24, 900), "origin": asEver(), "automation": automation(false, false)}
 	maps.Copy(answers, more)
 	return audit(secretsListed(0).alert, answers)
+}
+
+// with has these answers in place of its own.
+func with(e evidence, answers playbook.Answers) evidence {
+	e.answers = maps.Clone(e.answers)
+	maps.Copy(e.answers, answers)
+	return e
 }
 
 func renamed(e evidence, name string) evidence {
