@@ -16,7 +16,7 @@ GOLANGCI_LINT  := $(TOOLS)/golangci-lint
 
 # What generate writes, and nothing else does.
 GENERATED := api/v1alpha1/zz_generated.deepcopy.go api/v1alpha1/applyconfiguration \
-	config/crd/soc.tocsin.dev_*.yaml config/rbac/role.yaml charts/tocsin/crds charts/tocsin/files docs/api/v1alpha1.md docs/coverage.md
+	config/crd/soc.tocsin.dev_*.yaml config/rbac/role.yaml charts/tocsin/crds charts/tocsin/files docs/api/v1alpha1.md docs/coverage.md docs/policy-input.schema.json
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -56,9 +56,10 @@ generate-chart: generate-rbac ## The chart's copies of the policies and roles in
 	done
 
 .PHONY: generate-docs
-generate-docs: $(CRD_REF_DOCS) ## The API reference
+generate-docs: $(CRD_REF_DOCS) ## The API reference, and the published schema of what policies decide on
 	mkdir -p docs/api
 	$(CRD_REF_DOCS) --log-level=ERROR --config=hack/crd-ref-docs.yaml --source-path=api/v1alpha1 --renderer=markdown --output-path=docs/api/v1alpha1.md
+	cp internal/policy/input.schema.json docs/policy-input.schema.json
 
 .PHONY: generate-coverage
 generate-coverage: ## What the shipped rules and playbooks cover of ATT&CK

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/cover"
 	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/tocsin-dev/tocsin/internal/check"
@@ -19,10 +20,18 @@ import (
 // maxShown characters of an expression or a value explain why a test fails.
 const maxShown = 300
 
-// Tests runs the policy's own tests and returns the result of each, with what did not hold.
+// Tests runs the policy's own tests and returns the result of each, with what did not
+// hold. A test that decides on what no input has fails here: it proves nothing of what
+// the operator asks.
 func (c *Checked) Tests(ctx context.Context) []check.Test {
-	seen := &failures{last: map[int]failure{}}
-	results, expired, err := c.run(ctx, seen)
+	tests, _ := c.TestsAndCoverage(ctx)
+	return tests
+}
+
+// TestsAndCoverage returns also what of the module the tests evaluate.
+func (c *Checked) TestsAndCoverage(ctx context.Context) ([]check.Test, Coverage) {
+	seen, decided, covered := &failures{last: map[int]failure{}}, &inputs{misfits: map[int]error{}}, cover.New()
+	results, expired, err := c.run(ctx, tracers{seen, decided, covered})
 	if err == nil && expired != nil {
 		err = fmt.Errorf("the tests took longer than %s", testsDeadline)
 	}
@@ -37,6 +46,7 @@ func (c *Checked) Tests(ctx context.Context) []check.Test {
 		test := check.Test{Name: r.Name, Path: "spec.tests", Row: row(r.Location), Took: r.Duration}
 		switch {
 		case r.Pass():
+			test.Err = decided.misfits[test.Row]
 		case r.Error != nil:
 			test.Err = r.Error
 		default:
@@ -44,7 +54,7 @@ func (c *Checked) Tests(ctx context.Context) []check.Test {
 		}
 		tests = append(tests, test)
 	}
-	return tests
+	return tests, c.coverage(covered)
 }
 
 // end is the row at which the rule after the one at a row begins, or 0 if it is the last.

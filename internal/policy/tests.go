@@ -52,7 +52,11 @@ func (c *Checked) run(ctx context.Context, tracer topdown.QueryTracer) (results 
 	store := inmem.New()
 	err = storage.Txn(ctx, store, storage.TransactionParams{}, func(txn storage.Transaction) error {
 		// The runner adds stages to its compiler, so it gets one of its own.
-		done, err := tester.NewRunner().
+		runner := tester.NewRunner()
+		if tracer != nil {
+			runner.SetParallel(1) // what is traced belongs to the test that runs
+		}
+		done, err := runner.
 			SetCompiler(compiler()).
 			SetStore(store).
 			SetModules(byFile(c.module, c.tests)).
