@@ -77,7 +77,7 @@ func newRoot(c *cli) *cobra.Command {
 	root.AddCommand(
 		newPending(c), newApprove(c), newDeny(c), newUndo(c),
 		newCases(c), newCase(c), newExplain(c), newGrade(c), newAudit(c),
-		newLint(c), newTest(c),
+		newLint(c), newTest(c), newPolicy(c),
 	)
 	return root
 }

@@ -124,7 +124,12 @@ func compilePolicy(ctx context.Context, l *linter, s *subject) []check.Remark {
 	s.remarks = func() []check.Remark {
 		return append(checked.Remarks(), l.catalog(ctx, s.object).scope(p.Spec.Scope)...)
 	}
-	s.tests = func() []check.Test { return checked.Tests(ctx) }
+	s.tests = func() []check.Test {
+		tests, covered := checked.Tests(ctx)
+		s.covered = &covered
+		return tests
+	}
+	s.policy = p
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/connectors"
 	"github.com/tocsin-dev/tocsin/internal/check"
+	"github.com/tocsin-dev/tocsin/internal/policy"
 )
 
 // File is a file of manifests.
@@ -91,6 +92,9 @@ type subject struct {
 	// remarks are about what compiles but cannot be meant; tests runs its own tests. Both may be nil.
 	remarks func() []check.Remark
 	tests   func() []check.Test
+	// policy is set for an ApprovalPolicy that compiles, covered once its tests have run.
+	policy  *v1alpha1.ApprovalPolicy
+	covered *policy.Coverage
 	// broken are the reasons why the API server or the operator refuses it.
 	broken []Finding
 }
@@ -162,7 +166,7 @@ func (l *linter) compile(ctx context.Context, s *subject) {
 		}
 	}
 	if len(s.broken) > 0 {
-		s.remarks, s.tests = nil, nil
+		s.remarks, s.tests, s.policy = nil, nil, nil
 	}
 }
 

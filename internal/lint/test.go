@@ -45,7 +45,11 @@ func (t Tests) Failed() int {
 // Test runs the tests inside the objects, as the operator does before it puts them in
 // force. What it would refuse anyway fails without a test.
 func Test(ctx context.Context, files []File, options Options) Tests {
-	l := load(ctx, files, options)
+	return load(ctx, files, options).test(func(*subject) bool { return true })
+}
+
+// test runs the tests of the objects that are asked for.
+func (l *linter) test(wanted func(*subject) bool) Tests {
 	tests := Tests{Results: []Result{}, Untested: []Result{}}
 	for _, f := range l.findings {
 		if f.Level == check.Error && f.Kind == "" {
@@ -53,7 +57,9 @@ func Test(ctx context.Context, files []File, options Options) Tests {
 		}
 	}
 	for _, s := range l.subjects {
-		tests.add(s)
+		if wanted(s) {
+			tests.add(s)
+		}
 	}
 	byPlace := func(a, b Result) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))

@@ -21,16 +21,14 @@ import (
 const maxShown = 300
 
 // Tests runs the policy's own tests and returns the result of each, with what did not
-// hold. A test that decides on what no input has fails here: it proves nothing of what
-// the operator asks.
-func (c *Checked) Tests(ctx context.Context) []check.Test {
-	tests, _ := c.TestsAndCoverage(ctx)
-	return tests
-}
-
-// TestsAndCoverage returns also what of the module the tests evaluate.
-func (c *Checked) TestsAndCoverage(ctx context.Context) ([]check.Test, Coverage) {
-	seen, decided, covered := &failures{last: map[int]failure{}}, &inputs{misfits: map[int]error{}}, cover.New()
+// hold, and what of the module they evaluate. A test that decides on what no input has
+// fails here: it proves nothing of what the operator asks.
+func (c *Checked) Tests(ctx context.Context) ([]check.Test, Coverage) {
+	schema, err := partSchema()
+	if err != nil {
+		return []check.Test{{Name: "spec.tests", Path: "spec.tests", Err: err}}, Coverage{}
+	}
+	seen, decided, covered := &failures{last: map[int]failure{}}, &inputs{misfits: map[int]error{}, schema: schema}, cover.New()
 	results, expired, err := c.run(ctx, tracers{seen, decided, covered})
 	if err == nil && expired != nil {
 		err = fmt.Errorf("the tests took longer than %s", testsDeadline)

@@ -45,7 +45,8 @@ test_scale if said("scale") == set()`,
 				t.Fatal(err)
 			}
 			var got []string
-			for i, test := range c.Tests(t.Context()) {
+			results, _ := c.Tests(t.Context())
+			for i, test := range results {
 				text := fmt.Sprintf("%d data.tocsin.approval_test.%s: passes", test.Row, test.Name)
 				if test.Err != nil {
 					text = fmt.Sprintf("%d data.tocsin.approval_test.%s: %v", test.Row, test.Name, test.Err)

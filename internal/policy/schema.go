@@ -15,14 +15,14 @@ import (
 	"golang.org/x/text/message"
 )
 
-// Schema is the JSON Schema (draft 2020-12) of Input.
+// schemaText is the JSON Schema (draft 2020-12) of Input.
 //
 //go:embed input.schema.json
-var Schema []byte
+var schemaText []byte
 
 // partSchema is the schema of the parts of the document that tests write down.
 var partSchema = sync.OnceValues(func() (*jsonschema.Schema, error) {
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(Schema))
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(schemaText))
 	if err != nil {
 		return nil, fmt.Errorf("schema of the input: %w", err)
 	}
@@ -54,15 +54,6 @@ func demandNothing(schema any) {
 			demandNothing(below)
 		}
 	}
-}
-
-// checkPart says what a part of an input document has that no input has.
-func checkPart(document any) error {
-	schema, err := partSchema()
-	if err != nil {
-		return err
-	}
-	return misfits(schema.Validate(document))
 }
 
 // misfits names each field that does not fit, and what was expected.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/topdown"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
 // tracers hand every event of the tests to each of them.
@@ -33,6 +34,7 @@ type inputs struct {
 	row     int
 	last    *ast.Term
 	misfits map[int]error
+	schema  *jsonschema.Schema
 }
 
 var _ topdown.QueryTracer = (*inputs)(nil)
@@ -69,7 +71,7 @@ func (i *inputs) check(document ast.Value) {
 	}
 	value, err := ast.JSON(document)
 	if err == nil {
-		err = checkPart(value)
+		err = misfits(i.schema.Validate(value))
 	}
 	if err != nil {
 		i.misfits[i.row] = err
