@@ -69,6 +69,12 @@ func TestWhatNeedsApprovalWaitsForIt(t *testing.T) {
 	if types := w.log.types(); types != "decision intent result" {
 		t.Errorf("log: %s", types)
 	}
+	for _, e := range w.log.all()[:2] {
+		input, _ := e.Data["input"].(map[string]any)
+		if action, _ := input["action"].(map[string]any); action["operation"] != "isolate" {
+			t.Errorf("entry %s has the input %v, want what the policies decided on", e.Type, e.Data["input"])
+		}
+	}
 	if authority := w.log.all()[1].Data["authority"]; authority != "approved by alice (senior), carol (senior)" {
 		t.Errorf("authority: %v", authority)
 	}

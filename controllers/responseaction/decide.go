@@ -30,6 +30,7 @@ func (s decide) take(ctx context.Context, r *run) (next, error) {
 	if err != nil {
 		return halt, err
 	}
+	r.input = &in
 	decision := s.policies.Decide(ctx, r.action.Namespace, in)
 	r.status().Decision = &decision
 	if decision.Outcome == v1alpha1.DecisionDeny {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/internal/audit"
+	"github.com/tocsin-dev/tocsin/internal/policy"
 	"github.com/tocsin-dev/tocsin/internal/redact"
 	"github.com/tocsin-dev/tocsin/internal/response"
 	"github.com/tocsin-dev/tocsin/internal/shorten"
@@ -47,6 +48,7 @@ func decisionEntry(r *run) audit.Entry {
 	if ready := meta.FindStatusCondition(r.status().Conditions, v1alpha1.ConditionReady); ready != nil {
 		e.Summary = shorten.Characters(ready.Reason+": "+ready.Message, maxMessage)
 	}
+	logInput(&e, r.input)
 	return e
 }
 
@@ -56,7 +58,25 @@ func intentEntry(r *run) audit.Entry {
 	e.Summary = r.status().Plan.Summary
 	e.Data["authority"] = shorten.Characters(authority(r.status()), maxMessage)
 	e.Data["key"] = r.job.request.Key
+	logInput(&e, r.input)
 	return e
+}
+
+// logInput keeps the document that the policies decided on, so that others can be asked
+// later what they would have said. It says where a secret was taken out of it.
+func logInput(e *audit.Entry, in *policy.Input) {
+	if in == nil {
+		return
+	}
+	document, err := in.Document()
+	if err != nil {
+		return // what is no JSON no policy was asked about
+	}
+	shown := redact.JSON(document)
+	e.Data["input"] = bounded(shown)
+	if !equality.Semantic.DeepEqual(shown, any(document)) {
+		e.Data["inputRedacted"] = true
+	}
 }
 
 // resultEntry says how it ended; an action that took another back is an undo.

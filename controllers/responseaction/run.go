@@ -11,6 +11,7 @@ import (
 	"github.com/tocsin-dev/tocsin/connectors"
 	"github.com/tocsin-dev/tocsin/controllers/conditions"
 	"github.com/tocsin-dev/tocsin/internal/operation"
+	"github.com/tocsin-dev/tocsin/internal/policy"
 	"github.com/tocsin-dev/tocsin/internal/shorten"
 )
 
@@ -43,6 +44,8 @@ type run struct {
 
 	// investigation of the action, to tell it of what happens; nil outside a case.
 	investigation *v1alpha1.Investigation
+	// input that the policies decided on in this pass; nil if they were not asked.
+	input *policy.Input
 	// job is what the action asks for; set by resolve.
 	job job
 	// plan made in this pass; nil if there was none to make. It began at turn.

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
@@ -88,6 +89,16 @@ type Time struct {
 func NewTime(now time.Time) Time {
 	now = now.UTC()
 	return Time{RFC3339: now.Format(time.RFC3339), Weekday: now.Weekday().String(), Hour: now.Hour()}
+}
+
+// Document is the input as policies get it, in plain JSON values.
+func (in Input) Document() (map[string]any, error) {
+	raw, err := json.Marshal(in.complete())
+	if err != nil {
+		return nil, err
+	}
+	var document map[string]any
+	return document, json.Unmarshal(raw, &document)
 }
 
 // complete fills in the version and replaces null by empty, so that no policy
