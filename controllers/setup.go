@@ -53,7 +53,7 @@ type Parts struct {
 func Setup(ctx context.Context, mgr ctrl.Manager, p Parts) error {
 	books := playbook.NewStore()
 	connectorsSeen, playbooksSeen := &configuration.Seen{}, &configuration.Seen{}
-	policies := policy.NewStore()
+	policies := policy.NewStore(p.Rails.Namespace)
 	recorder := mgr.GetEventRecorder("tocsin")
 	return errors.Join(
 		alertsource.SetupWithManager(mgr, &alertsource.Checker{Secrets: mgr.GetAPIReader(), Sources: p.Sources}),
@@ -79,7 +79,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, p Parts) error {
 		}).SetupWithManager(ctx, mgr),
 		responseaction.SetupWithManager(ctx, mgr, responseaction.Dependencies{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Connectors: p.Registry, Log: p.Log, Admission: p.Admission,
-			Policies: &approvalpolicy.Decider{Reader: mgr.GetClient(), Policies: policies},
+			Policies: &approvalpolicy.Decider{Reader: mgr.GetClient(), Policies: policies, Operator: p.Rails.Namespace},
 			Events:   recorder, Clock: p.Clock, Rails: p.Rails,
 		}),
 		approval.SetupWithManager(mgr, approval.Dependencies{

@@ -29,6 +29,17 @@ type PolicyScope struct {
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=63
 	TargetNamespaces []string `json:"targetNamespaces,omitempty"`
+
+	// tenants are the namespaces whose actions the policy speaks of besides those of its own;
+	// "*" stands for all. Only a policy in the operator's namespace may have them: elsewhere it
+	// is refused. To the actions of others it only adds denials and requirements.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	// +kubebuilder:validation:items:Pattern=`^(\*|[a-z0-9]([-a-z0-9]*[a-z0-9])?)$`
+	Tenants []string `json:"tenants,omitempty"`
 }
 
 // ApprovalPolicySpec is a Rego module that decides which actions wait for whom.

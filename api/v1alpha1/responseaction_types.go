@@ -183,11 +183,11 @@ type Decision struct {
 	// +kubebuilder:validation:items:MaxLength=1024
 	Reasons []string `json:"reasons,omitempty"`
 
-	// policies that were asked, by name.
+	// policies that were asked, by name; those of the operator's namespace as namespace/name.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
-	// +kubebuilder:validation:items:MaxLength=253
+	// +kubebuilder:validation:items:MaxLength=317
 	Policies []string `json:"policies,omitempty"`
 
 	// approvalTTL: approvals older than this do not count.

@@ -84,6 +84,8 @@ func (c *cluster) reconcile(t *testing.T, policies *policy.Store, name string) *
 func TestConditions(t *testing.T) {
 	invalid := object("ttl", denies, passing)
 	invalid.Spec.ApprovalTTL = &metav1.Duration{}
+	everybodys := object("everybodys", denies, passing)
+	everybodys.Spec.Scope = &v1alpha1.PolicyScope{Tenants: []string{"*"}}
 	tests := map[string]struct {
 		policy  *v1alpha1.ApprovalPolicy
 		ready   bool
@@ -95,11 +97,12 @@ func TestConditions(t *testing.T) {
 		"tests":           {object("tests", denies, "package tocsin.approval_test\n\ntest_x if {"), false, v1alpha1.ReasonCompileFailed, "spec.tests:3:"},
 		"failing tests":   {object("failing", denies, "package tocsin.approval_test\n\ntest_x if false"), false, v1alpha1.ReasonTestsFailed, "spec.tests:3:1: test_x"},
 		"no tests":        {object("none", denies, "package tocsin.approval_test"), false, v1alpha1.ReasonTestsFailed, "at least one"},
+		"not its to say":  {everybodys, false, v1alpha1.ReasonInvalidSpec, "spec.scope.tenants: must be empty in namespace soc"},
 		"an invalid spec": {invalid, false, v1alpha1.ReasonInvalidSpec, "spec.approvalTTL"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			c, policies := newCluster(t, tt.policy), policy.NewStore()
+			c, policies := newCluster(t, tt.policy), policy.NewStore("tocsin-system")
 			got := c.reconcile(t, policies, tt.policy.Name).Status
 			ready := meta.FindStatusCondition(got.Conditions, v1alpha1.ConditionReady)
 			stalled := meta.IsStatusConditionTrue(got.Conditions, v1alpha1.ConditionStalled)
@@ -123,6 +126,8 @@ func TestDecider(t *testing.T) {
 	in := policy.Input{Action: policy.Action{Risk: v1alpha1.RiskLow}}
 	elsewhere := object("elsewhere", denies, passing)
 	elsewhere.Namespace = "other"
+	platforms := object("freeze", denies, passing)
+	platforms.Namespace, platforms.Spec.Scope = "tocsin-system", &v1alpha1.PolicyScope{Tenants: []string{"soc"}}
 	tests := map[string]struct {
 		policies []client.Object
 		listing  error
@@ -132,15 +137,16 @@ func TestDecider(t *testing.T) {
 		"no policies":         {want: v1alpha1.DecisionAllow},
 		"another namespace's": {policies: []client.Object{elsewhere}, want: v1alpha1.DecisionAllow},
 		// No reconciler has come to it yet, and still it holds.
-		"one":           {policies: []client.Object{object("one", denies, passing)}, want: v1alpha1.DecisionDeny, asked: []string{"one"}},
-		"broken":        {policies: []client.Object{object("broken", "deny", passing)}, want: v1alpha1.DecisionRequire, asked: []string{"broken"}},
-		"cannot listed": {listing: errors.New("the cache is gone"), want: v1alpha1.DecisionRequire, asked: []string{"approvalpolicies"}},
+		"one":            {policies: []client.Object{object("one", denies, passing)}, want: v1alpha1.DecisionDeny, asked: []string{"one"}},
+		"broken":         {policies: []client.Object{object("broken", "deny", passing)}, want: v1alpha1.DecisionRequire, asked: []string{"broken"}},
+		"the platform's": {policies: []client.Object{platforms}, want: v1alpha1.DecisionDeny, asked: []string{"tocsin-system/freeze"}},
+		"cannot listed":  {listing: errors.New("the cache is gone"), want: v1alpha1.DecisionRequire, asked: []string{"approvalpolicies"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			c := newCluster(t, tt.policies...)
 			c.listing = tt.listing
-			got := (&Decider{Reader: c, Policies: policy.NewStore()}).Decide(t.Context(), "soc", in)
+			got := (&Decider{Reader: c, Policies: policy.NewStore("tocsin-system"), Operator: "tocsin-system"}).Decide(t.Context(), "soc", in)
 			if got.Outcome != tt.want {
 				t.Errorf("decision is %+v, want %s", got, tt.want)
 			}
@@ -153,8 +159,8 @@ func TestDecider(t *testing.T) {
 
 func TestAChangeHoldsAtOnce(t *testing.T) {
 	p := object("one", denies, passing)
-	c, policies := newCluster(t, p), policy.NewStore()
-	d := &Decider{Reader: c, Policies: policies}
+	c, policies := newCluster(t, p), policy.NewStore("tocsin-system")
+	d := &Decider{Reader: c, Policies: policies, Operator: "tocsin-system"}
 	in := policy.Input{Action: policy.Action{Risk: v1alpha1.RiskLow}}
 	if got := d.Decide(t.Context(), "soc", in); got.Outcome != v1alpha1.DecisionDeny {
 		t.Fatalf("decision is %+v", got)

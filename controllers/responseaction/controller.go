@@ -91,7 +91,7 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, d Dependencies) err
 	if err := index(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
-	w := watch{reader: mgr.GetClient()}
+	w := watch{reader: mgr.GetClient(), operator: d.Rails.Namespace}
 	return ctrl.NewControllerManagedBy(mgr).Named("responseaction").
 		For(&v1alpha1.ResponseAction{}).
 		Watches(&v1alpha1.ResponseAction{}, handler.EnqueueRequestsFromMapFunc(w.action)).

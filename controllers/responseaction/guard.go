@@ -65,6 +65,9 @@ func named(ctx context.Context, reader client.Reader, r *run, names func(*v1alph
 	}
 	for _, name := range decision.Policies {
 		var p v1alpha1.ApprovalPolicy
+		if strings.Contains(name, "/") {
+			continue // policies of the operator's namespace hold tenants back, and lift nothing
+		}
 		if !slices.ContainsFunc(decision.Reasons, func(reason string) bool { return strings.HasPrefix(reason, name+": ") }) {
 			continue
 		}

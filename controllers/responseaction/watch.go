@@ -15,7 +15,11 @@ import (
 const fieldUndo = "spec.undo"
 
 // watch tells which actions may get further when something else changes.
-type watch struct{ reader client.Reader }
+type watch struct {
+	reader client.Reader
+	// operator is the operator's own namespace, whose policies speak of everybody's actions.
+	operator string
+}
 
 // approval wakes the action that it is for.
 func (w watch) approval(_ context.Context, o client.Object) []reconcile.Request {
@@ -55,10 +59,13 @@ func (w watch) connector(ctx context.Context, o client.Object) []reconcile.Reque
 
 // policy wakes what waits for people: it may have to wait no longer, or for others.
 func (w watch) policy(ctx context.Context, o client.Object) []reconcile.Request {
+	namespace := o.GetNamespace()
+	if namespace == w.operator {
+		namespace = ""
+	}
 	return w.which(ctx, func(v *v1alpha1.ResponseAction) bool {
 		return response.Standing(v) == v1alpha1.ReasonWaitingForApproval
-	},
-		client.InNamespace(o.GetNamespace()))
+	}, client.InNamespace(namespace))
 }
 
 // which lists the actions that are not settled and wait for what has changed.

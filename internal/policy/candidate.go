@@ -17,6 +17,16 @@ type Candidate struct {
 	// Policy to ask; nil if there is none, for the reason that NotReady gives.
 	Policy   *Policy
 	NotReady string
+	// Foreign: it is of another namespace than the action, and what it allows is not heard.
+	Foreign bool
+}
+
+// allTenants in a scope stands for every namespace.
+const allTenants = "*"
+
+// SpeaksFor says whether a policy of the operator's namespace speaks of the actions of another.
+func SpeaksFor(p *v1alpha1.ApprovalPolicy, tenant string) bool {
+	return p.Spec.Scope != nil && (slices.Contains(p.Spec.Scope.Tenants, allTenants) || slices.Contains(p.Spec.Scope.Tenants, tenant))
 }
 
 // NewCandidate is the policy of a spec, or the reason why it did not compile.

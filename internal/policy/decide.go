@@ -38,7 +38,7 @@ type tally struct {
 // requirement, requirement beats allowance; the highest tier and the highest
 // count win. Nothing said means the default of the risk. A candidate that cannot
 // be asked, or answers nonsense, stands for a human at the highest tier, and for
-// no less than the default. A reason that a policy gives begins with its name and
+// no less than the default. What a foreign one allows is not heard. A reason that a policy gives begins with its name and
 // a colon; no other reason does.
 func Decide(ctx context.Context, candidates []Candidate, in Input) v1alpha1.Decision {
 	in = in.complete()
@@ -82,6 +82,9 @@ func (t *tally) ask(ctx context.Context, c Candidate, input ast.Value) {
 		t.demand(r.tier, r.approvals, c.Name+": "+r.reason)
 	}
 	for _, reason := range said.allow {
+		if c.Foreign {
+			break // a tenant's own policies and the risk say what runs
+		}
 		t.allow = append(t.allow, c.Name+": "+reason)
 	}
 	if err != nil {

@@ -22,7 +22,7 @@ func object(name string, uid types.UID, generation int64, body string) *v1alpha1
 }
 
 func TestStoreCompilesEachGenerationOnce(t *testing.T) {
-	s := NewStore()
+	s := NewStore("tocsin-system")
 	compiled := func(p *v1alpha1.ApprovalPolicy) *Policy {
 		t.Helper()
 		c, err := s.Compiled(t.Context(), p)
@@ -49,7 +49,7 @@ func TestStoreCompilesEachGenerationOnce(t *testing.T) {
 }
 
 func TestStoreSharesTheWork(t *testing.T) {
-	s := NewStore()
+	s := NewStore("tocsin-system")
 	found := make([]*Policy, 16)
 	var wg sync.WaitGroup
 	for i := range found {
@@ -64,7 +64,7 @@ func TestStoreSharesTheWork(t *testing.T) {
 }
 
 func TestStoreIsNotMarkedByImpatience(t *testing.T) {
-	s := NewStore()
+	s := NewStore("tocsin-system")
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := s.Compiled(gone, object("a", "1", 1, `allow contains "x" if true`)); err != nil {
@@ -76,7 +76,7 @@ func TestCandidates(t *testing.T) {
 	good, bad := object("good", "1", 1, `allow contains "x" if true`), object("bad", "2", 1, "deny {\n\nallow }")
 	bad.Spec.Scope = &v1alpha1.PolicyScope{Operations: []string{"label"}}
 	bad.Spec.ApprovalTTL = hours(2)
-	got := NewStore().Candidates(t.Context(), []v1alpha1.ApprovalPolicy{*good, *bad})
+	got := NewStore("tocsin-system").Candidates(t.Context(), "soc", []v1alpha1.ApprovalPolicy{*good, *bad})
 	want := []Candidate{
 		{Name: "good", ApprovalTTL: hours(1).Duration},
 		{Name: "bad", ApprovalTTL: hours(2).Duration, Scope: bad.Spec.Scope},
@@ -89,5 +89,76 @@ func TestCandidates(t *testing.T) {
 	}
 	if got[1].Policy != nil || !strings.HasPrefix(got[1].NotReady, "spec.module:3:") || strings.Contains(got[1].NotReady, "\n") {
 		t.Errorf("the bad one is not ready for the reason %q", got[1].NotReady)
+	}
+}
+
+// tenants is a policy in a namespace that speaks of the actions of others.
+func tenants(namespace, name, body string, of ...string) v1alpha1.ApprovalPolicy {
+	p := object(name, types.UID(namespace+name), 1, body)
+	p.Namespace = namespace
+	if of != nil {
+		p.Spec.Scope = &v1alpha1.PolicyScope{Tenants: of}
+	}
+	return *p
+}
+
+func TestWhoSpeaksForATenant(t *testing.T) {
+	const denies, allows, broken = `deny contains "no" if true`, `allow contains "yes" if true`, "deny {"
+	byRisk := v1alpha1.Decision{
+		Outcome: v1alpha1.DecisionRequire, Tier: v1alpha1.TierAnalyst, Approvals: 1, ApprovalTTL: hours(1),
+		Reasons: []string{"by default an operation of medium risk waits for one analyst"},
+	}
+	asked := func(d v1alpha1.Decision, names ...string) v1alpha1.Decision { d.Policies = names; return d }
+	denied := func(by string) v1alpha1.Decision {
+		return v1alpha1.Decision{Outcome: v1alpha1.DecisionDeny, Reasons: []string{by + ": no"}, Policies: []string{by}}
+	}
+	tests := map[string]struct {
+		policy v1alpha1.ApprovalPolicy
+		want   v1alpha1.Decision
+	}{
+		"the tenant itself":                    {tenants("soc", "p", denies), denied("p")},
+		"the operator's, named":                {tenants("tocsin-system", "p", denies, "shop", "soc"), denied("tocsin-system/p")},
+		"the operator's, all":                  {tenants("tocsin-system", "p", denies, "*"), denied("tocsin-system/p")},
+		"the operator's, of others":            {tenants("tocsin-system", "p", denies, "shop", "so", "soc-2"), byRisk},
+		"the operator's, without tenants":      {tenants("tocsin-system", "p", denies), byRisk},
+		"what the operator's allow is no word": {tenants("tocsin-system", "p", allows, "*"), asked(byRisk, "tocsin-system/p")},
+		"another tenant's":                     {tenants("shop", "p", allows, "soc"), byRisk},
+		"the operator's, broken": {tenants("tocsin-system", "p", broken, "*"), v1alpha1.Decision{
+			Outcome: v1alpha1.DecisionRequire, Tier: v1alpha1.TierSenior, Approvals: 1, ApprovalTTL: hours(1), Policies: []string{"tocsin-system/p"},
+			Reasons: []string{
+				byRisk.Reasons[0],
+				"policy tocsin-system/p cannot be asked, so a senior must approve: not ready: spec.module:3:6: unexpected eof token",
+			},
+		}},
+		"a tenant that would speak for others": {tenants("soc", "p", allows, "*"), v1alpha1.Decision{
+			Outcome: v1alpha1.DecisionRequire, Tier: v1alpha1.TierSenior, Approvals: 1, ApprovalTTL: hours(1), Policies: []string{"p"},
+			Reasons: []string{
+				byRisk.Reasons[0],
+				"policy p cannot be asked, so a senior must approve: not ready: spec.scope.tenants: must be empty in namespace soc; only policies in tocsin-system, where the operator runs, speak of other tenants' actions",
+			},
+		}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			candidates := NewStore("tocsin-system").Candidates(t.Context(), "soc", []v1alpha1.ApprovalPolicy{tt.policy})
+			got := Decide(t.Context(), candidates, Input{Action: Action{Namespace: "soc", Risk: v1alpha1.RiskMedium}})
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("decision (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A tenant's own policies cannot lower what the operator's demand.
+func TestATenantCannotLowerWhatThePlatformDemands(t *testing.T) {
+	two := tenants("tocsin-system", "p", `require contains {"tier": "senior", "approvals": 2, "reason": "two"} if true`, "*")
+	own := tenants("soc", "p", `allow contains "mine" if true`)
+	got := Decide(t.Context(), NewStore("tocsin-system").Candidates(t.Context(), "soc", []v1alpha1.ApprovalPolicy{own, two}), Input{Action: Action{Risk: v1alpha1.RiskLow}})
+	want := v1alpha1.Decision{
+		Outcome: v1alpha1.DecisionRequire, Tier: v1alpha1.TierSenior, Approvals: 2, ApprovalTTL: hours(1),
+		Reasons: []string{"tocsin-system/p: two"}, Policies: []string{"p", "tocsin-system/p"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("decision (-want +got):\n%s", diff)
 	}
 }

@@ -1091,6 +1091,12 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             scalar: string
           elementRelationship: associative
+    - name: tenants
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
 - name: com.github.tocsin-dev.tocsin.api.v1alpha1.Priority
   scalar: string
 - name: com.github.tocsin-dev.tocsin.api.v1alpha1.ProposedAction

@@ -20,7 +20,7 @@ type DecisionApplyConfiguration struct {
 	Approvals *int32 `json:"approvals,omitempty"`
 	// reasons that the policies give.
 	Reasons []string `json:"reasons,omitempty"`
-	// policies that were asked, by name.
+	// policies that were asked, by name; those of the operator's namespace as namespace/name.
 	Policies []string `json:"policies,omitempty"`
 	// approvalTTL: approvals older than this do not count.
 	ApprovalTTL *v1.Duration `json:"approvalTTL,omitempty"`

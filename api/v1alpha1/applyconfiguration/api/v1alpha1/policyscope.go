@@ -13,6 +13,10 @@ type PolicyScopeApplyConfiguration struct {
 	Operations []string `json:"operations,omitempty"`
 	// targetNamespaces by name; cluster-scoped targets are in none.
 	TargetNamespaces []string `json:"targetNamespaces,omitempty"`
+	// tenants are the namespaces whose actions the policy speaks of besides those of its own;
+	// "*" stands for all. Only a policy in the operator's namespace may have them: elsewhere it
+	// is refused. To the actions of others it only adds denials and requirements.
+	Tenants []string `json:"tenants,omitempty"`
 }
 
 // PolicyScopeApplyConfiguration constructs a declarative configuration of the PolicyScope type for use with
@@ -47,6 +51,16 @@ func (b *PolicyScopeApplyConfiguration) WithOperations(values ...string) *Policy
 func (b *PolicyScopeApplyConfiguration) WithTargetNamespaces(values ...string) *PolicyScopeApplyConfiguration {
 	for i := range values {
 		b.TargetNamespaces = append(b.TargetNamespaces, values[i])
+	}
+	return b
+}
+
+// WithTenants adds the given value to the Tenants field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Tenants field.
+func (b *PolicyScopeApplyConfiguration) WithTenants(values ...string) *PolicyScopeApplyConfiguration {
+	for i := range values {
+		b.Tenants = append(b.Tenants, values[i])
 	}
 	return b
 }
