@@ -20,7 +20,7 @@ func newPolicy(c *cli) *cobra.Command {
 			return errors.New("nothing was tried: say kubectl soc policy test DIR, or kubectl soc policy replay FILE")
 		},
 	}
-	cmd.AddCommand(newPolicyTest(c))
+	cmd.AddCommand(newPolicyTest(c), newPolicyReplay(c))
 	return cmd
 }
 

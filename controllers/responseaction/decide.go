@@ -8,7 +8,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
@@ -42,64 +41,35 @@ func (s decide) take(ctx context.Context, r *run) (next, error) {
 }
 
 func (s decide) input(ctx context.Context, r *run) (policy.Input, error) {
-	spec, p := r.action.Spec, r.status().Plan
-	in := policy.Input{
-		Action: policy.Action{
-			Name: r.action.Name, Namespace: r.action.Namespace,
-			Connector: r.job.connector, Operation: r.job.request.Operation, Arguments: r.job.request.Arguments,
-			Risk: p.Risk, Undo: p.Undo,
-			RequestedBy: spec.RequestedBy, Reason: spec.Reason, Investigation: spec.Investigation,
-		},
-		Plan: policy.Plan{Digest: p.Digest, Summary: p.Summary, Target: policy.PlanTarget(p.Target), Warnings: p.Warnings},
-		Time: policy.NewTime(r.now),
+	spec := r.action.Spec
+	facts := policy.Facts{
+		Action: r.action, Connector: r.job.connector, Operation: r.job.request.Operation, Arguments: r.job.request.Arguments, Now: r.now,
 	}
-	if err := s.surroundings(ctx, r, &in); err != nil {
-		return in, err
-	}
-	if spec.Investigation == "" {
-		return in, nil
+	var err error
+	if facts.NamespaceLabels, err = s.labels(ctx, r); err != nil || spec.Investigation == "" {
+		return facts.Input(), err
 	}
 	c, err := merged.Root(ctx, s.reader, types.NamespacedName{Namespace: r.action.Namespace, Name: spec.Investigation})
 	if apierrors.IsNotFound(err) {
-		in.Investigation = policy.Investigation{Name: spec.Investigation}
-		return in, nil
+		return facts.Input(), nil
 	}
 	if err != nil {
-		return in, fmt.Errorf("spec.investigation: %w", err)
+		return policy.Input{}, fmt.Errorf("spec.investigation: %w", err)
 	}
-	r.investigation = c
-	verdict, gradedBy := spoken(c, spec.RequestedBy)
-	in.Investigation = policy.Investigation{
-		Name: spec.Investigation, Verdict: verdict, GradedBy: gradedBy, ProbabilityPermille: ptr.Deref(c.Status.ProbabilityPermille, 0),
-		Severity: c.Status.Severity, Priority: c.Status.Priority, Techniques: c.Status.Techniques, Entities: c.Status.Entities,
-	}
-	return in, nil
+	r.investigation, facts.Investigation = c, c
+	return facts.Input(), nil
 }
 
-// spoken is the verdict that counts for an action, and who gave it if the analyst did
-// not. Nobody's own grade speaks for what they ask for: else a policy that trusts a
-// verdict would let them act alone.
-func spoken(c *v1alpha1.Investigation, requester string) (v1alpha1.Verdict, string) {
-	grade := c.Spec.Grade
-	switch {
-	case grade == nil:
-		return c.Status.Verdict, ""
-	case grade.By == requester:
-		return c.Status.AnalystVerdict, ""
-	}
-	return c.Status.Verdict, grade.By
-}
-
-func (s decide) surroundings(ctx context.Context, r *run, in *policy.Input) error {
+// labels of the target's namespace; none where there is no such namespace.
+func (s decide) labels(ctx context.Context, r *run) (map[string]string, error) {
 	name := response.NamespaceOf(r.status().Plan.Target)
 	if name == "" {
-		return nil
+		return nil, nil
 	}
 	var namespace corev1.Namespace
 	err := s.reader.Get(ctx, types.NamespacedName{Name: name}, &namespace)
 	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("namespace of the target: %w", err)
+		return nil, fmt.Errorf("namespace of the target: %w", err)
 	}
-	in.Target = policy.Target{NamespaceLabels: namespace.Labels, Criticality: namespace.Labels[v1alpha1.LabelCriticality]}
-	return nil
+	return namespace.Labels, nil
 }

@@ -7,28 +7,29 @@ import (
 	"path/filepath"
 )
 
-// Entries reads the entries of a log, or of a copy, in order, without verifying
-// them. After an error there is nothing more.
+// Entries reads the entries of a log, of a copy, or of a copy of the folder log alone, in
+// order, without verifying them. After an error there is nothing more.
 func Entries(dir string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		now, err := readState(filepath.Join(dir, logDir))
+		log := locate(dir)
+		now, err := readState(log)
 		if err != nil {
 			yield(Entry{}, err)
 			return
 		}
 		for index := uint64(0); index*tileWidth < now.Size; index++ {
-			if !yieldBundle(dir, index, now.Size, yield) {
+			if !yieldBundle(log, index, now.Size, yield) {
 				return
 			}
 		}
 	}
 }
 
-func yieldBundle(dir string, index, size uint64, yield func(Entry, error) bool) bool {
+func yieldBundle(log string, index, size uint64, yield func(Entry, error) bool) bool {
 	first := index * tileWidth
 	count := min(tileWidth, size-first)
 	r := resource{entries: true, index: index, partial: uint8(count % tileWidth)}
-	raw, err := os.ReadFile(filepath.Join(dir, logDir, filepath.FromSlash(r.path())))
+	raw, err := os.ReadFile(filepath.Join(log, filepath.FromSlash(r.path())))
 	if err != nil {
 		yield(Entry{}, err)
 		return false

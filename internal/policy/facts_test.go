@@ -1,4 +1,4 @@
-package responseaction
+package policy
 
 import (
 	"testing"
