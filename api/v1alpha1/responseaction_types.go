@@ -142,9 +142,32 @@ type Plan struct {
 	// +required
 	Undo OperationUndo `json:"undo,omitempty"`
 
+	// reach is how much of what serves the plan takes away; absent where nothing is.
+	// +optional
+	Reach *PlanReach `json:"reach,omitempty"`
+
 	// plannedAt is when the plan was made.
 	// +required
 	PlannedAt metav1.MicroTime `json:"plannedAt,omitempty,omitzero"`
+}
+
+// PlanReach is how much of what serves a plan takes away.
+type PlanReach struct {
+	// pods of workloads that serve and are taken away.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Pods int32 `json:"pods,omitempty"`
+
+	// workloads that lose pods.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Workloads int32 `json:"workloads,omitempty"`
+
+	// percent of its pods that the workload loses which loses the largest share.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100
+	Percent int32 `json:"percent,omitempty"`
 }
 
 // DecisionOutcome is what the policies say.

@@ -46,6 +46,7 @@ func (s plan) take(ctx context.Context, r *run) (next, error) {
 		r.status().Decision, r.status().Approvals = nil, nil
 		r.mark(v1alpha1.ConditionPlanned, true, v1alpha1.ReasonPlanned, r.status().Plan.Summary)
 	}
+	r.status().Plan.Reach = reachOf(made.Shares)
 	if made.Done {
 		r.finish(v1alpha1.OutcomeSkipped, "nothing to do: "+redact.String(made.Summary)+" is already so")
 		return halt, nil
@@ -107,4 +108,23 @@ func describe(r *run, digest string, made connectors.Plan) *v1alpha1.Plan {
 		}
 	}
 	return p
+}
+
+// reachOf sums up what a plan takes of workloads; nil for nothing. What serves changes
+// without the plan, so that it is no part of its digest.
+func reachOf(shares []connectors.Share) *v1alpha1.PlanReach {
+	reach := v1alpha1.PlanReach{}
+	for _, share := range shares {
+		if share.Taken == 0 {
+			continue
+		}
+		reach.Pods += int32(share.Taken)
+		reach.Workloads++
+		whole := max(share.Pods, share.Taken)
+		reach.Percent = max(reach.Percent, int32((100*share.Taken+whole-1)/whole))
+	}
+	if reach.Workloads == 0 {
+		return nil
+	}
+	return &reach
 }

@@ -38,6 +38,9 @@ func (f Facts) Input() Input {
 		Target:        Target{NamespaceLabels: f.NamespaceLabels, Criticality: f.NamespaceLabels[v1alpha1.LabelCriticality]},
 		Time:          NewTime(f.Now),
 	}
+	if p.Reach != nil {
+		in.Plan.Reach = Reach(*p.Reach)
+	}
 	if c := f.Investigation; c != nil {
 		verdict, gradedBy := spoken(c, spec.RequestedBy)
 		in.Investigation = Investigation{

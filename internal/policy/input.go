@@ -41,6 +41,16 @@ type Plan struct {
 	Summary  string     `json:"summary"`
 	Target   PlanTarget `json:"target"`
 	Warnings []string   `json:"warnings"`
+	Reach    Reach      `json:"reach"`
+}
+
+// Reach is how much of what serves the plan takes away; all 0 for nothing.
+type Reach struct {
+	// Pods of Workloads that serve and are taken away.
+	Pods      int32 `json:"pods"`
+	Workloads int32 `json:"workloads"`
+	// Percent of its pods that the workload loses which loses the largest share.
+	Percent int32 `json:"percent"`
 }
 
 // PlanTarget is the object that will be changed; Namespace is empty for cluster-scoped ones.

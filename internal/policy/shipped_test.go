@@ -1,8 +1,10 @@
 package policy
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -63,6 +65,63 @@ func TestShippedPoliciesCompile(t *testing.T) {
 	sorted := cmpopts.SortSlices(func(a, b string) bool { return a < b })
 	if diff := cmp.Diff(files, listed.Resources, sorted); diff != "" {
 		t.Errorf("kustomization.yaml (-files +listed):\n%s", diff)
+	}
+}
+
+// Every policy of the library can be copied as it is: all of it is tested, and the
+// document that operators make holds no surprise for it.
+func TestLibrary(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(shipped, "library", "*.yaml"))
+	if err != nil || len(files) < 7 {
+		t.Fatalf("%d files (%v)", len(files), err)
+	}
+	var in Input
+	if err := json.Unmarshal([]byte(fenced(t, "json")), &in); err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile("../../docs/policies.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".yaml")
+		t.Run(name, func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := &v1alpha1.ApprovalPolicy{}
+			if err := yaml.UnmarshalStrict(text, p); err != nil {
+				t.Fatal(err)
+			}
+			if p.Name != name || !strings.Contains(string(page), "policies/library/"+name+".yaml") {
+				t.Errorf("it is called %s, and must have its place in docs/policies.md", p.Name)
+			}
+			checked, err := Check(p.Spec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			results, coverage := checked.Tests(t.Context())
+			for _, r := range results {
+				if r.Err != nil {
+					t.Errorf("%s: %v", r.Name, r.Err)
+				}
+			}
+			for _, r := range coverage.Rules {
+				if len(r.NotCovered) > 0 {
+					t.Errorf("no test evaluates rows %v of rule %s", r.NotCovered, r.Name)
+				}
+			}
+			compiled, err := Compile(t.Context(), name, p.Spec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, reason := range Decide(t.Context(), []Candidate{NewCandidate(name, p.Spec, compiled, nil)}, in).Reasons {
+				if strings.Contains(reason, "cannot be asked") {
+					t.Error(reason)
+				}
+			}
+		})
 	}
 }
 

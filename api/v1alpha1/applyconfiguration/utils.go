@@ -98,6 +98,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.PathEdgeApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Plan"):
 		return &apiv1alpha1.PlanApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PlanReach"):
+		return &apiv1alpha1.PlanReachApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Playbook"):
 		return &apiv1alpha1.PlaybookApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PlaybookExpectation"):

@@ -971,6 +971,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: plannedAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+    - name: reach
+      type:
+        namedType: com.github.tocsin-dev.tocsin.api.v1alpha1.PlanReach
     - name: risk
       type:
         namedType: com.github.tocsin-dev.tocsin.api.v1alpha1.Risk
@@ -989,6 +992,18 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             scalar: string
           elementRelationship: atomic
+- name: com.github.tocsin-dev.tocsin.api.v1alpha1.PlanReach
+  map:
+    fields:
+    - name: percent
+      type:
+        scalar: numeric
+    - name: pods
+      type:
+        scalar: numeric
+    - name: workloads
+      type:
+        scalar: numeric
 - name: com.github.tocsin-dev.tocsin.api.v1alpha1.Playbook
   map:
     fields:

@@ -26,6 +26,8 @@ type PlanApplyConfiguration struct {
 	Risk *apiv1alpha1.Risk `json:"risk,omitempty"`
 	// undo says whether the action can be undone.
 	Undo *apiv1alpha1.OperationUndo `json:"undo,omitempty"`
+	// reach is how much of what serves the plan takes away; absent where nothing is.
+	Reach *PlanReachApplyConfiguration `json:"reach,omitempty"`
 	// plannedAt is when the plan was made.
 	PlannedAt *v1.MicroTime `json:"plannedAt,omitempty"`
 }
@@ -91,6 +93,14 @@ func (b *PlanApplyConfiguration) WithRisk(value apiv1alpha1.Risk) *PlanApplyConf
 // If called multiple times, the Undo field is set to the value of the last call.
 func (b *PlanApplyConfiguration) WithUndo(value apiv1alpha1.OperationUndo) *PlanApplyConfiguration {
 	b.Undo = &value
+	return b
+}
+
+// WithReach sets the Reach field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Reach field is set to the value of the last call.
+func (b *PlanApplyConfiguration) WithReach(value *PlanReachApplyConfiguration) *PlanApplyConfiguration {
+	b.Reach = value
 	return b
 }
 
