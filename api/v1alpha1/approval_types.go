@@ -64,7 +64,34 @@ type ApprovalPolicySpec struct {
 	// +optional
 	// +kubebuilder:default="1h"
 	ApprovalTTL *metav1.Duration `json:"approvalTTL,omitempty"`
+
+	// remindAfter: people are reminded each time an action has waited this long for them, at least 1m. The shortest
+	// of all policies asked holds; where none says so, 1h.
+	// +optional
+	RemindAfter *metav1.Duration `json:"remindAfter,omitempty"`
+
+	// escalateAfter: once an action has waited this long for people, at least 1m, the next tier is told. The shortest
+	// of all policies asked holds; where none says so, 2h.
+	// +optional
+	EscalateAfter *metav1.Duration `json:"escalateAfter,omitempty"`
+
+	// breakGlass: Allowed lets one approval of tier break-glass run what waits for any number of people. It holds
+	// only where every policy asked allows it and can be asked.
+	// +optional
+	// +kubebuilder:default=Forbidden
+	BreakGlass BreakGlass `json:"breakGlass,omitempty"`
 }
+
+// BreakGlass is whether one person may run an action alone in an emergency.
+// +kubebuilder:validation:Enum=Forbidden;Allowed
+type BreakGlass string
+
+const (
+	// BreakGlassForbidden: an approval of tier break-glass does not count.
+	BreakGlassForbidden BreakGlass = "Forbidden"
+	// BreakGlassAllowed: one approval of tier break-glass is enough, unless somebody denies.
+	BreakGlassAllowed BreakGlass = "Allowed"
+)
 
 // ApprovalPolicy decides which actions wait for whom. While one that speaks of an
 // action is not Ready, that action waits for a human at the highest tier.
@@ -111,6 +138,7 @@ const (
 )
 
 // ApprovalSpec approves or denies one plan. It is immutable.
+// +kubebuilder:validation:XValidation:rule="self.tier != 'break-glass' || size(self.reason.trim()) >= 20",message="spec.reason must say in at least 20 characters what the emergency is: tier break-glass passes over the people that the policies demand",fieldPath=".reason"
 type ApprovalSpec struct {
 	// action names the ResponseAction in the same namespace.
 	// +required

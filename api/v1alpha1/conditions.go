@@ -8,7 +8,8 @@ const (
 
 	// ConditionConcluded is True on an Investigation whose verdict rests on all its alerts.
 	ConditionConcluded = "Concluded"
-	// ConditionEscalated is True on an Investigation that waits for a human.
+	// ConditionEscalated is True on an Investigation that waits for a human, and on a
+	// ResponseAction that nobody approved in time, so that the next tier was told.
 	ConditionEscalated = "Escalated"
 	// ConditionClosed is True on an Investigation that takes no further alerts.
 	ConditionClosed = "Closed"
@@ -21,6 +22,9 @@ const (
 	ConditionExecuted = "Executed"
 	// ConditionUndone is True on a ResponseAction whose effect was taken back.
 	ConditionUndone = "Undone"
+
+	// ConditionCircuitClosed is False on a Connector that is not called for a while, since its tool failed too often in a row.
+	ConditionCircuitClosed = "CircuitClosed"
 
 	// ConditionCounted is True on an Approval that counts towards its action.
 	ConditionCounted = "Counted"
@@ -44,6 +48,10 @@ const (
 	ReasonUnavailable = "Unavailable"
 	// ReasonForbidden: a permission is missing; the message says which.
 	ReasonForbidden = "Forbidden"
+	// ReasonAnswering: the tool behind a Connector is called.
+	ReasonAnswering = "Answering"
+	// ReasonTooManyFailures: it is not called for a while.
+	ReasonTooManyFailures = "TooManyFailures"
 	// ReasonUnsupported: this build cannot do what the spec asks.
 	ReasonUnsupported = "Unsupported"
 )
@@ -78,6 +86,10 @@ const (
 	ReasonWaitingForApproval = "WaitingForApproval"
 	// ReasonAuthorized: it may run, and does as soon as its target is free.
 	ReasonAuthorized = "Authorized"
+	// ReasonBreakGlass: it may run because somebody of tier break-glass said so alone.
+	ReasonBreakGlass = "BreakGlass"
+	// ReasonConditionNotMet: an action that spec.after names ended otherwise; the message says how.
+	ReasonConditionNotMet = "ConditionNotMet"
 	// ReasonDenied: a policy or a human refused it.
 	ReasonDenied = "Denied"
 	// ReasonGuardRail: the target is never touched, too much of a workload would be taken away at once, or the
@@ -119,6 +131,8 @@ const (
 	ReasonDuplicate = "Duplicate"
 	// ReasonTierTooLow: a higher tier is needed.
 	ReasonTierTooLow = "TierTooLow"
+	// ReasonBreakGlassForbidden: the policies do not allow tier break-glass here.
+	ReasonBreakGlassForbidden = "BreakGlassForbidden"
 	// ReasonClockSkew: it was created later than now by the operator's clock.
 	ReasonClockSkew = "ClockSkew"
 	// ReasonAdmissionUnproven: nothing proves who its approver is.

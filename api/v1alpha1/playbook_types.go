@@ -115,9 +115,33 @@ type ProposedAction struct {
 	// +kubebuilder:validation:Maximum=100
 	Order int32 `json:"order,omitempty"`
 
+	// after names actions further up in this list that must have ended, and how, before this one begins. If one ended
+	// otherwise or was not proposed, this one is not done.
+	// +optional
+	// +listType=map
+	// +listMapKey=id
+	// +kubebuilder:validation:MaxItems=16
+	After []EarlierProposal `json:"after,omitempty"`
+
 	// undoAfter takes the action back after this time.
 	// +optional
 	UndoAfter *metav1.Duration `json:"undoAfter,omitempty"`
+}
+
+// EarlierProposal is an action of the same playbook whose end another one depends on.
+type EarlierProposal struct {
+	// id of the action.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=40
+	ID string `json:"id,omitempty"`
+
+	// ended lists the ends that are waited for; without it: Succeeded, Skipped.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=5
+	Ended []ActionEnd `json:"ended,omitempty"`
 }
 
 // PlaybookMode is whether a playbook asks and acts.

@@ -42,6 +42,13 @@ type ResponseActionSpec struct {
 	// +kubebuilder:validation:Maximum=100
 	Order int32 `json:"order,omitempty"`
 
+	// after names actions that must have ended, and how, before this one begins. If one ended otherwise, this one is not done.
+	// +optional
+	// +listType=map
+	// +listMapKey=action
+	// +kubebuilder:validation:MaxItems=16
+	After []Earlier `json:"after,omitempty"`
+
 	// expiresAfter: an action not started this long after its creation is not started any more.
 	// +optional
 	// +kubebuilder:default="24h"
@@ -51,6 +58,29 @@ type ResponseActionSpec struct {
 	// +optional
 	UndoAfter *metav1.Duration `json:"undoAfter,omitempty"`
 }
+
+// Earlier is an action whose end another one depends on.
+type Earlier struct {
+	// action names the ResponseAction in the same namespace.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Action string `json:"action,omitempty"`
+
+	// ended lists the ends that are waited for; without it: Succeeded, Skipped.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=5
+	Ended []ActionEnd `json:"ended,omitempty"`
+}
+
+// ActionEnd is how an action ended: an ActionOutcome, or Refused.
+// +kubebuilder:validation:Enum=Succeeded;Skipped;Failed;Unknown;Refused
+type ActionEnd string
+
+// EndRefused: it was denied, expired, was stopped by a guard rail, or what it depends on ended otherwise.
+const EndRefused ActionEnd = "Refused"
 
 // ActionUse names an operation of a connector and its arguments, resolved.
 type ActionUse struct {
@@ -216,6 +246,34 @@ type Decision struct {
 	// approvalTTL: approvals older than this do not count.
 	// +optional
 	ApprovalTTL *metav1.Duration `json:"approvalTTL,omitempty"`
+
+	// remindAfter: people are reminded each time the action has waited this long for them.
+	// +optional
+	RemindAfter *metav1.Duration `json:"remindAfter,omitempty"`
+
+	// escalateAfter: the next tier is told each time the action has waited this long.
+	// +optional
+	EscalateAfter *metav1.Duration `json:"escalateAfter,omitempty"`
+
+	// breakGlass is Allowed where one approval of tier break-glass is enough.
+	// +optional
+	BreakGlass BreakGlass `json:"breakGlass,omitempty"`
+}
+
+// Waiting is how people were waited for.
+type Waiting struct {
+	// since when the action first waited for people.
+	// +required
+	Since metav1.MicroTime `json:"since,omitempty,omitzero"`
+
+	// reminders that were due so far.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Reminders int32 `json:"reminders,omitempty"`
+
+	// escalatedTo is the highest tier that was told because nobody approved in time.
+	// +optional
+	EscalatedTo Tier `json:"escalatedTo,omitempty"`
 }
 
 // CountedApproval is an Approval that counted when the action was authorized or refused.
@@ -301,7 +359,7 @@ type ResponseActionStatus struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=type
-	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:MaxItems=12
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
 	// observedGeneration is the generation that this status speaks of.
@@ -316,6 +374,10 @@ type ResponseActionStatus struct {
 	// decision of the policies on that plan.
 	// +optional
 	Decision *Decision `json:"decision,omitempty"`
+
+	// waiting tells how long people were waited for; absent where the action never waited for anybody.
+	// +optional
+	Waiting *Waiting `json:"waiting,omitempty"`
 
 	// approvals that counted.
 	// +optional
@@ -355,6 +417,8 @@ type ResponseActionStatus struct {
 // +kubebuilder:printcolumn:name="Tier",type=string,JSONPath=`.status.decision.tier`
 // +kubebuilder:printcolumn:name="Investigation",type=string,JSONPath=`.spec.investigation`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Waits Since",type=date,JSONPath=`.status.waiting.since`,priority=1
+// +kubebuilder:printcolumn:name="Escalated To",type=string,JSONPath=`.status.waiting.escalatedTo`,priority=1
 // +kubebuilder:printcolumn:name="Requested By",type=string,JSONPath=`.spec.requestedBy`,priority=1
 // +kubebuilder:printcolumn:name="Digest",type=string,JSONPath=`.status.plan.digest`,priority=1
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1

@@ -64,17 +64,20 @@ const (
 )
 
 // Tier is the standing of an approver. A senior may approve whatever an analyst may.
-// +kubebuilder:validation:Enum=analyst;senior
+// +kubebuilder:validation:Enum=analyst;senior;break-glass
 type Tier string
 
 const (
 	// TierAnalyst is the on-call responder.
 	TierAnalyst Tier = "analyst"
-	// TierSenior is the highest tier.
+	// TierSenior is the highest tier that can be demanded.
 	TierSenior Tier = "senior"
+	// TierBreakGlass stands, where policies allow it, for as many approvals of any tier as
+	// are demanded. It is for emergencies, and never demanded itself.
+	TierBreakGlass Tier = "break-glass"
 )
 
-// Rank orders tiers: 0 for none or unknown, 1 for analyst, 2 for senior.
+// Rank orders the tiers that can be demanded: 1 for analyst, 2 for senior, 0 for anything else.
 func (t Tier) Rank() int {
 	switch t {
 	case TierAnalyst:

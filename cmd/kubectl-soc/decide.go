@@ -24,11 +24,11 @@ type decision struct {
 
 func (d *decision) addFlags(cmd *cobra.Command, standard string) {
 	d.consent.addFlags(cmd)
-	cmd.Flags().StringVar(&d.tier, "tier", "", "tier at which you decide: analyst or senior (default: "+standard+")")
+	cmd.Flags().StringVar(&d.tier, "tier", "", "tier at which you decide: analyst, senior, or in an emergency break-glass (default: "+standard+")")
 	cmd.Flags().BoolVar(&d.wait, "wait", true, "wait a few seconds to see whether it counts, and what comes of it")
 	// The flag exists, so this cannot fail.
 	_ = cmd.RegisterFlagCompletionFunc("tier", cobra.FixedCompletions(
-		[]string{string(v1alpha1.TierAnalyst), string(v1alpha1.TierSenior)}, cobra.ShellCompDirectiveNoFileComp))
+		[]string{string(v1alpha1.TierAnalyst), string(v1alpha1.TierSenior), string(v1alpha1.TierBreakGlass)}, cobra.ShellCompDirectiveNoFileComp))
 }
 
 func newApprove(c *cli) *cobra.Command {
@@ -103,8 +103,8 @@ func (c *cli) decide(ctx context.Context, d *decision, name string) error {
 }
 
 func (d *decision) checkTier() error {
-	if d.tier != "" && v1alpha1.Tier(d.tier).Rank() == 0 {
-		return fmt.Errorf("--tier: must be analyst or senior, not %q", d.tier)
+	if tier := v1alpha1.Tier(d.tier); tier != "" && tier != v1alpha1.TierBreakGlass && tier.Rank() == 0 {
+		return fmt.Errorf("--tier: must be analyst, senior or break-glass, not %q", d.tier)
 	}
 	return nil
 }
@@ -118,6 +118,8 @@ func (d *decision) possible(a *v1alpha1.ResponseAction, me string) error {
 		return nil
 	case !story.Waits(a):
 		return fmt.Errorf("%s does not wait for approval. %s", a.Name, story.Standing(a))
+	case d.tier == string(v1alpha1.TierBreakGlass) && a.Status.Decision.BreakGlass != v1alpha1.BreakGlassAllowed:
+		return fmt.Errorf("the policies do not allow tier break-glass for %s (spec.breakGlass of every ApprovalPolicy that speaks of it): tier %s must approve", a.Name, a.Status.Decision.Tier)
 	case a.Spec.RequestedBy == me:
 		return fmt.Errorf("you (%s) asked for %s, and nobody approves what they asked for: somebody else with tier %s must", me, a.Name, a.Status.Decision.Tier)
 	}

@@ -135,7 +135,7 @@ func TestRefusedDecisions(t *testing.T) {
 		"no terminal":                              {"alice", nil, []string{"approve", "isolate-1"}, `there is no terminal to ask on, so nothing was done; a script says --yes --reason "why"`},
 		"no terminal to deny on":                   {"alice", nil, []string{"deny", "isolate-1", "--reason", "r"}, "there is no terminal"},
 		"yes without a reason":                     {"alice", nil, []string{"approve", "isolate-1", "--yes", "--reason", " "}, `--yes needs --reason "why"`},
-		"an unknown tier":                          {"alice", nil, append([]string{"approve", "isolate-1", "--tier", "root"}, yes...), `--tier: must be analyst or senior, not "root"`},
+		"an unknown tier":                          {"alice", nil, append([]string{"approve", "isolate-1", "--tier", "root"}, yes...), `--tier: must be analyst, senior or break-glass, not "root"`},
 		"what the caller asked for":                {"alice", nil, append([]string{"approve", "own"}, yes...), "nobody approves what they asked for"},
 		"what is done":                             {"alice", nil, append([]string{"approve", "label-1"}, yes...), "label-1 does not wait for approval. Succeeded: isolated"},
 		"a name with a typing error":               {"alice", nil, append([]string{"approve", "isolat-1"}, yes...), "there is no ResponseAction isolat-1 in namespace .*; did you mean isolate-1?"},

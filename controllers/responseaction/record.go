@@ -38,7 +38,7 @@ func entryFor(r *run) (audit.Entry, bool) {
 	case after.Execution != nil || after.Plan == nil || after.Decision == nil:
 		return audit.Entry{}, false
 	}
-	changed := before.Plan == nil || before.Plan.Digest != after.Plan.Digest || !equality.Semantic.DeepEqual(before.Decision, after.Decision)
+	changed := escalated(r.stored, r.action) || before.Plan == nil || before.Plan.Digest != after.Plan.Digest || !equality.Semantic.DeepEqual(before.Decision, after.Decision)
 	return decisionEntry(r), changed
 }
 
@@ -59,6 +59,9 @@ func intentEntry(r *run) audit.Entry {
 	e.Data["authority"] = shorten.Characters(authority(r.status()), maxMessage)
 	e.Data["key"] = r.job.request.Key
 	logInput(&e, r.input)
+	if r.emergency != "" {
+		e.Data["breakGlass"] = r.emergency
+	}
 	return e
 }
 
@@ -118,6 +121,9 @@ func newEntry(r *run, kind audit.Type) audit.Entry {
 	}
 	if status.Decision != nil {
 		e.Data["decision"] = bounded(status.Decision)
+	}
+	if status.Waiting != nil && status.Waiting.EscalatedTo != "" {
+		e.Data["escalatedTo"] = string(status.Waiting.EscalatedTo)
 	}
 	if len(status.Approvals) > 0 {
 		e.Data["approvals"] = status.Approvals

@@ -51,6 +51,8 @@ type run struct {
 	// plan made in this pass; nil if there was none to make. It began at turn.
 	plan *connectors.Plan
 	turn uint64
+	// emergency says who runs the action alone, and why; empty if nobody does.
+	emergency string
 	// evidence that was captured, by its digest; empty for none.
 	evidence string
 	// unlock gives the targets back; nil if none is held.

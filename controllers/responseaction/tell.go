@@ -2,10 +2,12 @@ package responseaction
 
 import (
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/ptr"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/internal/response"
@@ -18,6 +20,7 @@ const maxNote = 1024
 const (
 	eventPlanChanged = "PlanChanged"
 	eventApproved    = "Approved"
+	eventReminder    = "Reminder"
 	eventAction      = "Respond"
 )
 
@@ -31,15 +34,20 @@ var good = map[string]bool{
 	v1alpha1.ReasonWaitingForApproval: true, v1alpha1.ReasonSucceeded: true, v1alpha1.ReasonSkipped: true, v1alpha1.ReasonUndone: true,
 }
 
+// loud are what the case is told of, too, before an action has ended.
+var loud = map[string]bool{
+	v1alpha1.ReasonWaitingForApproval: true, v1alpha1.ReasonEscalated: true, v1alpha1.ReasonBreakGlass: true, eventReminder: true,
+}
+
 // tell emits at most one event for what a write changed.
 func tell(recorder events.EventRecorder, r *run) {
-	kind, reason, note := story(r.stored, r.action)
+	kind, reason, note := story(r)
 	if reason == "" {
 		return
 	}
 	note = shorten.Bytes(note, maxNote)
 	var related *v1alpha1.Investigation
-	if r.investigation != nil && (response.Settled(r.action) || reason == v1alpha1.ReasonWaitingForApproval) {
+	if r.investigation != nil && (response.Settled(r.action) || loud[reason]) {
 		related = r.investigation
 	}
 	if related == nil {
@@ -50,14 +58,22 @@ func tell(recorder events.EventRecorder, r *run) {
 	recorder.Eventf(related, r.action, kind, reason, eventAction, "%s", shorten.Bytes(r.action.Name+": "+note, maxNote))
 }
 
-func story(before, after *v1alpha1.ResponseAction) (kind, reason, note string) {
+func story(r *run) (kind, reason, note string) {
+	before, after := r.stored, r.action
 	was, is := response.Standing(before), response.Standing(after)
 	ready := meta.FindStatusCondition(after.Status.Conditions, v1alpha1.ConditionReady)
 	switch {
+	case glassBroken(before, after):
+		return corev1.EventTypeWarning, v1alpha1.ReasonBreakGlass, fmt.Sprintf("run by %s, passing over %d of tier %s: %s",
+			r.emergency, after.Status.Decision.Approvals, after.Status.Decision.Tier, after.Status.Plan.Summary)
 	case was == v1alpha1.ReasonWaitingForApproval && is == v1alpha1.ReasonExecuting:
 		return corev1.EventTypeNormal, eventApproved, authority(&after.Status) + ": " + after.Status.Plan.Summary
 	case replanned(before, after):
 		return corev1.EventTypeWarning, eventPlanChanged, fmt.Sprintf("the target has changed, so the plan was made again and approvals of the old one do not count: %s", ready.Message)
+	case escalated(before, after):
+		return corev1.EventTypeWarning, v1alpha1.ReasonEscalated, fmt.Sprintf("for tier %s: %s", after.Status.Waiting.EscalatedTo, ready.Message)
+	case reminded(before, after):
+		return corev1.EventTypeWarning, eventReminder, fmt.Sprintf("since %s: %s", after.Status.Waiting.Since.UTC().Format(time.RFC3339), ready.Message)
 	case was == is || quiet[is]:
 		return "", "", ""
 	case good[is]:
@@ -68,4 +84,23 @@ func story(before, after *v1alpha1.ResponseAction) (kind, reason, note string) {
 
 func replanned(before, after *v1alpha1.ResponseAction) bool {
 	return before.Status.Plan != nil && after.Status.Plan != nil && !response.Settled(after) && before.Status.Plan.Digest != after.Status.Plan.Digest
+}
+
+// glassBroken: it becomes authorized by one person alone.
+func glassBroken(before, after *v1alpha1.ResponseAction) bool {
+	broken := func(a *v1alpha1.ResponseAction) bool {
+		c := meta.FindStatusCondition(a.Status.Conditions, v1alpha1.ConditionAuthorized)
+		return c != nil && c.Reason == v1alpha1.ReasonBreakGlass
+	}
+	return broken(after) && !broken(before)
+}
+
+func escalated(before, after *v1alpha1.ResponseAction) bool {
+	is, was := ptr.Deref(after.Status.Waiting, v1alpha1.Waiting{}), ptr.Deref(before.Status.Waiting, v1alpha1.Waiting{})
+	return is.EscalatedTo != was.EscalatedTo
+}
+
+func reminded(before, after *v1alpha1.ResponseAction) bool {
+	is, was := ptr.Deref(after.Status.Waiting, v1alpha1.Waiting{}), ptr.Deref(before.Status.Waiting, v1alpha1.Waiting{})
+	return is.Reminders > was.Reminders
 }

@@ -4,6 +4,9 @@ import (
 	"slices"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 )
 
@@ -14,6 +17,10 @@ type Candidate struct {
 	Scope *v1alpha1.PolicyScope
 	// ApprovalTTL is how long approvals count.
 	ApprovalTTL time.Duration
+	// RemindAfter and EscalateAfter are how long people are waited for; 0 where the policy does not say.
+	RemindAfter, EscalateAfter time.Duration
+	// BreakGlass is whether one person may run the action alone in an emergency.
+	BreakGlass v1alpha1.BreakGlass
 	// Policy to ask; nil if there is none, for the reason that NotReady gives.
 	Policy   *Policy
 	NotReady string
@@ -31,10 +38,12 @@ func SpeaksFor(p *v1alpha1.ApprovalPolicy, tenant string) bool {
 
 // NewCandidate is the policy of a spec, or the reason why it did not compile.
 func NewCandidate(name string, spec v1alpha1.ApprovalPolicySpec, compiled *Policy, err error) Candidate {
-	c := Candidate{Name: name, Scope: spec.Scope, ApprovalTTL: defaultTTL, Policy: compiled}
+	c := Candidate{Name: name, Scope: spec.Scope, ApprovalTTL: defaultTTL, BreakGlass: spec.BreakGlass, Policy: compiled}
 	if spec.ApprovalTTL != nil {
 		c.ApprovalTTL = spec.ApprovalTTL.Duration
 	}
+	c.RemindAfter = ptr.Deref(spec.RemindAfter, metav1.Duration{}).Duration
+	c.EscalateAfter = ptr.Deref(spec.EscalateAfter, metav1.Duration{}).Duration
 	if err != nil {
 		c.Policy, c.NotReady = nil, err.Error()
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 )
@@ -63,6 +64,9 @@ func Check(spec v1alpha1.ApprovalPolicySpec) (*Checked, error) {
 	if ttl := spec.ApprovalTTL; ttl != nil && ttl.Duration <= 0 {
 		return nil, &SpecError{Problem: fmt.Sprintf("spec.approvalTTL: must be longer than zero, not %s", ttl.Duration)}
 	}
+	if err := errors.Join(checkPatience("spec.remindAfter", spec.RemindAfter), checkPatience("spec.escalateAfter", spec.EscalateAfter)); err != nil {
+		return nil, &SpecError{Problem: err.Error()}
+	}
 	c := &Checked{}
 	var err error
 	if c.module, err = parse("spec.module", spec.Module, packageName); err != nil {
@@ -79,6 +83,13 @@ func Check(spec v1alpha1.ApprovalPolicySpec) (*Checked, error) {
 	}
 	_, err = compile(c.module, c.tests)
 	return c, err
+}
+
+func checkPatience(field string, after *metav1.Duration) error {
+	if after != nil && after.Duration < shortestPatience {
+		return fmt.Errorf("%s: must be at least %s, not %s", field, shortestPatience, after.Duration)
+	}
+	return nil
 }
 
 func prepare(ctx context.Context, name string, compiler *ast.Compiler, module *ast.Module) (*Policy, error) {

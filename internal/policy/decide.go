@@ -2,6 +2,7 @@ package policy
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -25,6 +26,13 @@ const (
 
 // defaultTTL of approvals where no policy says otherwise.
 const defaultTTL = time.Hour
+
+// How long people are waited for where no policy says, and the least that one may say.
+const (
+	defaultRemindAfter   = time.Hour
+	defaultEscalateAfter = 2 * time.Hour
+	shortestPatience     = time.Minute
+)
 
 // tally collects what all policies say.
 type tally struct {
@@ -130,6 +138,9 @@ func (t *tally) decision(asked []Candidate) v1alpha1.Decision {
 		d.Outcome, d.Reasons = v1alpha1.DecisionRequire, bounded(t.require)
 		d.Tier, d.Approvals = t.tier, t.approvals
 		d.ApprovalTTL = &metav1.Duration{Duration: shortest(asked)}
+		d.RemindAfter = patience(asked, defaultRemindAfter, func(c Candidate) time.Duration { return c.RemindAfter })
+		d.EscalateAfter = patience(asked, defaultEscalateAfter, func(c Candidate) time.Duration { return c.EscalateAfter })
+		d.BreakGlass = t.breakGlass(asked)
 	default:
 		d.Outcome, d.Reasons = v1alpha1.DecisionAllow, bounded(t.allow)
 	}
@@ -152,6 +163,27 @@ func shortest(asked []Candidate) time.Duration {
 		}
 	}
 	return ttl
+}
+
+// patience is the shortest that any policy asked for, or else the standard.
+func patience(asked []Candidate, standard time.Duration, of func(Candidate) time.Duration) *metav1.Duration {
+	var shortest time.Duration
+	for _, c := range asked {
+		if p := of(c); p >= shortestPatience && (shortest == 0 || p < shortest) {
+			shortest = p
+		}
+	}
+	return &metav1.Duration{Duration: cmp.Or(shortest, standard)}
+}
+
+// breakGlass is allowed where every policy asked allows it, and there is one. One that cannot
+// be asked might have demanded more than it was written to let pass over.
+func (t *tally) breakGlass(asked []Candidate) v1alpha1.BreakGlass {
+	forbids := func(c Candidate) bool { return c.BreakGlass != v1alpha1.BreakGlassAllowed }
+	if t.broken || len(asked) == 0 || slices.ContainsFunc(asked, forbids) {
+		return v1alpha1.BreakGlassForbidden
+	}
+	return v1alpha1.BreakGlassAllowed
 }
 
 // bounded keeps reasons within what the API server accepts, and says how many it left out.

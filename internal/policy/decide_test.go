@@ -26,7 +26,10 @@ func said(t testing.TB, name, body string) Candidate {
 }
 
 func demand(tier v1alpha1.Tier, approvals int32, ttl *metav1.Duration, reasons ...string) v1alpha1.Decision {
-	return v1alpha1.Decision{Outcome: v1alpha1.DecisionRequire, Tier: tier, Approvals: approvals, ApprovalTTL: ttl, Reasons: reasons}
+	return v1alpha1.Decision{
+		Outcome: v1alpha1.DecisionRequire, Tier: tier, Approvals: approvals, ApprovalTTL: ttl, Reasons: reasons,
+		RemindAfter: hours(1), EscalateAfter: hours(2), BreakGlass: v1alpha1.BreakGlassForbidden,
+	}
 }
 
 func TestDecide(t *testing.T) {

@@ -145,17 +145,11 @@ func TestContainment(t *testing.T) {
 		},
 		"isolate": {
 			"isolate-pod", v1alpha1.RiskMedium, PlanTarget{Kind: "Pod", Namespace: "shop", Name: "web-0"},
-			v1alpha1.Decision{
-				Outcome: v1alpha1.DecisionRequire, Tier: v1alpha1.TierAnalyst, Approvals: 1, ApprovalTTL: hours(1),
-				Reasons: []string{"containment: isolate-pod cuts Pod shop/web-0 off the network"},
-			},
+			demand(v1alpha1.TierAnalyst, 1, hours(1), "containment: isolate-pod cuts Pod shop/web-0 off the network"),
 		},
 		"remove a binding": {
 			"remove-role-binding", v1alpha1.RiskHigh, PlanTarget{Kind: "ClusterRoleBinding", Name: "ops-sync"},
-			v1alpha1.Decision{
-				Outcome: v1alpha1.DecisionRequire, Tier: v1alpha1.TierSenior, Approvals: 1, ApprovalTTL: hours(1),
-				Reasons: []string{"containment: remove-role-binding takes the rights away that ClusterRoleBinding ops-sync grants"},
-			},
+			demand(v1alpha1.TierSenior, 1, hours(1), "containment: remove-role-binding takes the rights away that ClusterRoleBinding ops-sync grants"),
 		},
 		"kube-system": {
 			"label", v1alpha1.RiskLow, PlanTarget{Kind: "Pod", Namespace: "kube-system", Name: "coredns-0"},
@@ -166,10 +160,7 @@ func TestContainment(t *testing.T) {
 		},
 		"what it does not name": {
 			"scale-to-zero", v1alpha1.RiskHigh, PlanTarget{Kind: "Deployment", Namespace: "shop", Name: "web"},
-			v1alpha1.Decision{
-				Outcome: v1alpha1.DecisionRequire, Tier: v1alpha1.TierSenior, Approvals: 1, ApprovalTTL: hours(1),
-				Reasons: []string{"by default an operation of high risk waits for one senior"},
-			},
+			demand(v1alpha1.TierSenior, 1, hours(1), "by default an operation of high risk waits for one senior"),
 		},
 	}
 	for name, tt := range tests {

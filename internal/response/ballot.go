@@ -59,6 +59,8 @@ type Tally struct {
 	Counted []v1alpha1.CountedApproval
 	// Authorized: the plan may be executed.
 	Authorized bool
+	// BrokenBy names who ran it alone at tier break-glass, where that is what authorizes it.
+	BrokenBy string
 	// Denied: somebody refused the plan, which wins over any approval.
 	Denied bool
 	// Missing approvals until the plan is authorized.
@@ -85,7 +87,12 @@ func Count(b Ballot, approvals []v1alpha1.Approval) Tally {
 			continue
 		}
 		t.add(a, r)
-		if a.Spec.Decision == v1alpha1.Approve {
+		if a.Spec.Decision != v1alpha1.Approve {
+			continue
+		}
+		if a.Spec.Tier == v1alpha1.TierBreakGlass {
+			t.BrokenBy = a.Spec.Approver
+		} else {
 			approvers[a.Spec.Approver] = true
 		}
 	}
@@ -155,12 +162,23 @@ func (b Ballot) insufficient(a *v1alpha1.Approval, approvers map[string]bool) (r
 		return v1alpha1.ReasonClockSkew, fmt.Sprintf("was created at %s, later than now by the operator's clock (%s); set the clocks and approve again", created.UTC().Format(time.RFC3339), b.Now.UTC().Format(time.RFC3339))
 	case !b.Now.Before(created.Add(limit)):
 		return v1alpha1.ReasonExpired, fmt.Sprintf("approvals of this plan count for %s; approve again", limit)
+	case a.Spec.Tier == v1alpha1.TierBreakGlass:
+		return b.unbreakable()
 	case a.Spec.Tier.Rank() < b.Decision.Tier.Rank():
 		return v1alpha1.ReasonTierTooLow, fmt.Sprintf("tier %s is needed, not %s", b.Decision.Tier, a.Spec.Tier)
 	case approvers[a.Spec.Approver]:
 		return v1alpha1.ReasonDuplicate, a.Spec.Approver + " counts once; somebody else must approve as well"
 	}
 	return "", ""
+}
+
+// unbreakable says why tier break-glass does not count, if it does not.
+func (b Ballot) unbreakable() (reason, message string) {
+	if b.Decision.BreakGlass == v1alpha1.BreakGlassAllowed {
+		return "", ""
+	}
+	return v1alpha1.ReasonBreakGlassForbidden, fmt.Sprintf("spec.tier: break-glass counts only where every ApprovalPolicy that speaks of the action has "+
+		"spec.breakGlass: Allowed; here %d of tier %s must approve", b.Decision.Approvals, b.Decision.Tier)
 }
 
 func (t *Tally) add(a *v1alpha1.Approval, r Ruling) {
@@ -181,7 +199,10 @@ func (t *Tally) conclude(d v1alpha1.Decision, approvals int) {
 		t.Authorized = !t.Denied
 	case v1alpha1.DecisionRequire:
 		t.Missing = max(int(d.Approvals)-approvals, 0)
-		t.Authorized = !t.Denied && t.Missing == 0
+		if t.Missing == 0 {
+			t.BrokenBy = "" // people enough have approved; nobody was passed over
+		}
+		t.Authorized = !t.Denied && (t.Missing == 0 || t.BrokenBy != "")
 	default:
 		t.Denied = true
 	}

@@ -48,13 +48,20 @@ func require(tier v1alpha1.Tier, n int32) v1alpha1.Decision {
 const (
 	analyst = v1alpha1.TierAnalyst
 	senior  = v1alpha1.TierSenior
+	glass   = v1alpha1.TierBreakGlass
 )
+
+func breakable(d v1alpha1.Decision) v1alpha1.Decision {
+	d.BreakGlass = v1alpha1.BreakGlassAllowed
+	return d
+}
 
 type outcome struct {
 	Reasons            string // of the rulings, in order
 	Authorized, Denied bool
 	Missing            int
 	Counted            string // names
+	BrokenBy           string
 }
 
 func summary(t response.Tally) outcome {
@@ -65,7 +72,7 @@ func summary(t response.Tally) outcome {
 	for _, c := range t.Counted {
 		counted = append(counted, c.Name)
 	}
-	return outcome{strings.Join(reasons, " "), t.Authorized, t.Denied, t.Missing, strings.Join(counted, " ")}
+	return outcome{strings.Join(reasons, " "), t.Authorized, t.Denied, t.Missing, strings.Join(counted, " "), t.BrokenBy}
 }
 
 func TestCount(t *testing.T) {
@@ -114,6 +121,51 @@ func TestCount(t *testing.T) {
 			decision:  require(senior, 1),
 			approvals: []v1alpha1.Approval{approval("a", "alice", analyst, 2*time.Minute), approval("b", "alice", senior, time.Minute)},
 			want:      outcome{Reasons: "a=TierTooLow b=Counted", Authorized: true, Counted: "b"},
+		},
+		"break-glass is off unless policies allow it": {
+			decision:  require(analyst, 1),
+			approvals: []v1alpha1.Approval{approval("a", "alice", glass, time.Minute)},
+			want:      outcome{Reasons: "a=BreakGlassForbidden", Missing: 1},
+		},
+		"break-glass is enough alone": {
+			decision:  breakable(require(senior, 2)),
+			approvals: []v1alpha1.Approval{approval("a", "alice", glass, time.Minute)},
+			want:      outcome{Reasons: "a=Counted", Authorized: true, Missing: 2, Counted: "a", BrokenBy: "alice"},
+		},
+		"break-glass after the same person approved": {
+			decision:  breakable(require(senior, 2)),
+			approvals: []v1alpha1.Approval{approval("a", "alice", senior, 2*time.Minute), approval("b", "alice", glass, time.Minute)},
+			want:      outcome{Reasons: "a=Counted b=Counted", Authorized: true, Missing: 1, Counted: "a b", BrokenBy: "alice"},
+		},
+		"where people enough approve, nobody was passed over": {
+			decision:  breakable(require(senior, 1)),
+			approvals: []v1alpha1.Approval{approval("a", "alice", glass, 2*time.Minute), approval("b", "bob", senior, time.Minute)},
+			want:      outcome{Reasons: "a=Counted b=Counted", Authorized: true, Counted: "a b"},
+		},
+		"break-glass is no approval of another tier beside": {
+			decision:  breakable(require(senior, 2)),
+			approvals: []v1alpha1.Approval{approval("a", "alice", glass, time.Hour), approval("b", "bob", senior, time.Minute)},
+			want:      outcome{Reasons: "a=Expired b=Counted", Missing: 1, Counted: "b"},
+		},
+		"a denial wins over break-glass": {
+			decision:  breakable(require(senior, 1)),
+			approvals: []v1alpha1.Approval{approval("a", "alice", glass, 2*time.Minute), denial("b", "bob", analyst, time.Minute)},
+			want:      outcome{Reasons: "a=Counted b=Counted", Denied: true, Missing: 1, Counted: "a b", BrokenBy: "alice"},
+		},
+		"nobody breaks the glass for what they asked for": {
+			decision:  breakable(require(senior, 1)),
+			approvals: []v1alpha1.Approval{approval("a", "mallory", glass, time.Minute)},
+			want:      outcome{Reasons: "a=SelfApproval", Missing: 1},
+		},
+		"break-glass is for one plan": {
+			decision:  breakable(require(senior, 1)),
+			approvals: []v1alpha1.Approval{of(approval("a", "alice", glass, time.Minute), another)},
+			want:      outcome{Reasons: "a=StalePlan", Missing: 1},
+		},
+		"break-glass needs the proof as well": {
+			decision: breakable(require(senior, 1)), unproven: true,
+			approvals: []v1alpha1.Approval{approval("a", "alice", glass, time.Minute)},
+			want:      outcome{Reasons: "a=AdmissionUnproven", Missing: 1},
 		},
 		"an expired one does not stand in the way of a new one": {
 			decision:  require(senior, 1),

@@ -27,6 +27,12 @@ func newNamespace(t *testing.T, c *env.Cluster) string {
 	return ns.Name
 }
 
+func emergency(ns, approver string) *v1alpha1.Approval {
+	a := approval(ns, approver, v1alpha1.TierBreakGlass)
+	a.Spec.Reason = "the shop is being encrypted, nobody else answers"
+	return a
+}
+
 func approval(ns, approver string, tier v1alpha1.Tier) *v1alpha1.Approval {
 	return &v1alpha1.Approval{
 		ObjectMeta: metav1.ObjectMeta{Namespace: ns, GenerateName: "isolate-"},
@@ -79,6 +85,7 @@ func TestCreation(t *testing.T) {
 	people := map[string]client.Client{
 		"alice":       person(t, c, "alice", "tocsin-responder"),
 		"sam":         person(t, c, "sam", "tocsin-senior"),
+		"gwen":        person(t, c, "gwen", "tocsin-responder", "tocsin-break-glass"),
 		"root":        person(t, c, "root", "cluster-admin"),
 		"playbook:me": person(t, c, "playbook:me", "tocsin-responder"),
 		// The operator has more rights here than it is ever given.
@@ -99,6 +106,12 @@ func TestCreation(t *testing.T) {
 			words: "'alice' may not decide at tier senior in namespace " + ns + ": that needs the verb approve on approvaltiers/senior, " +
 				"which ClusterRole tocsin-senior grants; ask somebody who holds it, or for a RoleBinding to it",
 		},
+		"a senior breaks the glass": {
+			as: "sam", object: emergency(ns, "sam"), policy: "tocsin-approvals",
+			words: "'sam' may not decide at tier break-glass in namespace " + ns + ": that needs the verb approve on approvaltiers/break-glass, " +
+				"which ClusterRole tocsin-break-glass grants",
+		},
+		"who may break the glass does": {as: "gwen", object: emergency(ns, "gwen")},
 		"a responder approves as a senior": {
 			as: "alice", object: approval(ns, "sam", "analyst"), policy: "tocsin-approvals",
 			words: "spec.approver is 'sam' but you are 'alice': nobody approves in somebody else's name, so write your own",

@@ -68,6 +68,10 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.DetectionRuleSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("DetectionTest"):
 		return &apiv1alpha1.DetectionTestApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Earlier"):
+		return &apiv1alpha1.EarlierApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("EarlierProposal"):
+		return &apiv1alpha1.EarlierProposalApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Entity"):
 		return &apiv1alpha1.EntityApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("EntityMapping"):
@@ -140,6 +144,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.TimelineEntryApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Use"):
 		return &apiv1alpha1.UseApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Waiting"):
+		return &apiv1alpha1.WaitingApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Weigh"):
 		return &apiv1alpha1.WeighApplyConfiguration{}
 

@@ -23,6 +23,8 @@ func Parser() *typed.Parser {
 var parserOnce sync.Once
 var parser *typed.Parser
 var schemaYAML = typed.YAMLObject(`types:
+- name: com.github.tocsin-dev.tocsin.api.v1alpha1.ActionEnd
+  scalar: string
 - name: com.github.tocsin-dev.tocsin.api.v1alpha1.ActionOutcome
   scalar: string
 - name: com.github.tocsin-dev.tocsin.api.v1alpha1.ActionResult
@@ -293,9 +295,19 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
       default: 1h
+    - name: breakGlass
+      type:
+        namedType: com.github.tocsin-dev.tocsin.api.v1alpha1.BreakGlass
+      default: Forbidden
+    - name: escalateAfter
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
     - name: module
       type:
         scalar: string
+    - name: remindAfter
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
     - name: scope
       type:
         namedType: com.github.tocsin-dev.tocsin.api.v1alpha1.PolicyScope
@@ -359,6 +371,8 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             scalar: string
           elementRelationship: atomic
+- name: com.github.tocsin-dev.tocsin.api.v1alpha1.BreakGlass
+  scalar: string
 - name: com.github.tocsin-dev.tocsin.api.v1alpha1.ConfigurationStatus
   map:
     fields:
@@ -457,6 +471,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: approvals
       type:
         scalar: numeric
+    - name: breakGlass
+      type:
+        namedType: com.github.tocsin-dev.tocsin.api.v1alpha1.BreakGlass
+    - name: escalateAfter
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
     - name: outcome
       type:
         namedType: com.github.tocsin-dev.tocsin.api.v1alpha1.DecisionOutcome
@@ -472,6 +492,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             scalar: string
           elementRelationship: atomic
+    - name: remindAfter
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
     - name: tier
       type:
         namedType: com.github.tocsin-dev.tocsin.api.v1alpha1.Tier
@@ -573,6 +596,30 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.tocsin-dev.tocsin.api.v1alpha1.DetectionExpectation
     - name: name
+      type:
+        scalar: string
+- name: com.github.tocsin-dev.tocsin.api.v1alpha1.Earlier
+  map:
+    fields:
+    - name: action
+      type:
+        scalar: string
+    - name: ended
+      type:
+        list:
+          elementType:
+            namedType: com.github.tocsin-dev.tocsin.api.v1alpha1.ActionEnd
+          elementRelationship: associative
+- name: com.github.tocsin-dev.tocsin.api.v1alpha1.EarlierProposal
+  map:
+    fields:
+    - name: ended
+      type:
+        list:
+          elementType:
+            namedType: com.github.tocsin-dev.tocsin.api.v1alpha1.ActionEnd
+          elementRelationship: associative
+    - name: id
       type:
         scalar: string
 - name: com.github.tocsin-dev.tocsin.api.v1alpha1.Entity
@@ -1117,6 +1164,14 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.tocsin-dev.tocsin.api.v1alpha1.ProposedAction
   map:
     fields:
+    - name: after
+      type:
+        list:
+          elementType:
+            namedType: com.github.tocsin-dev.tocsin.api.v1alpha1.EarlierProposal
+          elementRelationship: associative
+          keys:
+          - id
     - name: id
       type:
         scalar: string
@@ -1211,6 +1266,14 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.tocsin-dev.tocsin.api.v1alpha1.ResponseActionSpec
   map:
     fields:
+    - name: after
+      type:
+        list:
+          elementType:
+            namedType: com.github.tocsin-dev.tocsin.api.v1alpha1.Earlier
+          elementRelationship: associative
+          keys:
+          - action
     - name: expiresAfter
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
@@ -1274,6 +1337,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: undoneBy
       type:
         scalar: string
+    - name: waiting
+      type:
+        namedType: com.github.tocsin-dev.tocsin.api.v1alpha1.Waiting
 - name: com.github.tocsin-dev.tocsin.api.v1alpha1.Risk
   scalar: string
 - name: com.github.tocsin-dev.tocsin.api.v1alpha1.SecretKeyReference
@@ -1407,6 +1473,18 @@ var schemaYAML = typed.YAMLObject(`types:
         namedType: __untyped_atomic_
 - name: com.github.tocsin-dev.tocsin.api.v1alpha1.Verdict
   scalar: string
+- name: com.github.tocsin-dev.tocsin.api.v1alpha1.Waiting
+  map:
+    fields:
+    - name: escalatedTo
+      type:
+        namedType: com.github.tocsin-dev.tocsin.api.v1alpha1.Tier
+    - name: reminders
+      type:
+        scalar: numeric
+    - name: since
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
 - name: com.github.tocsin-dev.tocsin.api.v1alpha1.Weigh
   map:
     fields:

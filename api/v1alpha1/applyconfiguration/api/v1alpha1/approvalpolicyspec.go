@@ -3,6 +3,7 @@
 package v1alpha1
 
 import (
+	apiv1alpha1 "github.com/tocsin-dev/tocsin/api/v1alpha1"
 	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -19,6 +20,15 @@ type ApprovalPolicySpecApplyConfiguration struct {
 	Scope *PolicyScopeApplyConfiguration `json:"scope,omitempty"`
 	// approvalTTL: approvals older than this do not count; the shortest of all policies asked holds.
 	ApprovalTTL *v1.Duration `json:"approvalTTL,omitempty"`
+	// remindAfter: people are reminded each time an action has waited this long for them, at least 1m. The shortest
+	// of all policies asked holds; where none says so, 1h.
+	RemindAfter *v1.Duration `json:"remindAfter,omitempty"`
+	// escalateAfter: once an action has waited this long for people, at least 1m, the next tier is told. The shortest
+	// of all policies asked holds; where none says so, 2h.
+	EscalateAfter *v1.Duration `json:"escalateAfter,omitempty"`
+	// breakGlass: Allowed lets one approval of tier break-glass run what waits for any number of people. It holds
+	// only where every policy asked allows it and can be asked.
+	BreakGlass *apiv1alpha1.BreakGlass `json:"breakGlass,omitempty"`
 }
 
 // ApprovalPolicySpecApplyConfiguration constructs a declarative configuration of the ApprovalPolicySpec type for use with
@@ -56,5 +66,29 @@ func (b *ApprovalPolicySpecApplyConfiguration) WithScope(value *PolicyScopeApply
 // If called multiple times, the ApprovalTTL field is set to the value of the last call.
 func (b *ApprovalPolicySpecApplyConfiguration) WithApprovalTTL(value v1.Duration) *ApprovalPolicySpecApplyConfiguration {
 	b.ApprovalTTL = &value
+	return b
+}
+
+// WithRemindAfter sets the RemindAfter field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the RemindAfter field is set to the value of the last call.
+func (b *ApprovalPolicySpecApplyConfiguration) WithRemindAfter(value v1.Duration) *ApprovalPolicySpecApplyConfiguration {
+	b.RemindAfter = &value
+	return b
+}
+
+// WithEscalateAfter sets the EscalateAfter field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the EscalateAfter field is set to the value of the last call.
+func (b *ApprovalPolicySpecApplyConfiguration) WithEscalateAfter(value v1.Duration) *ApprovalPolicySpecApplyConfiguration {
+	b.EscalateAfter = &value
+	return b
+}
+
+// WithBreakGlass sets the BreakGlass field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the BreakGlass field is set to the value of the last call.
+func (b *ApprovalPolicySpecApplyConfiguration) WithBreakGlass(value apiv1alpha1.BreakGlass) *ApprovalPolicySpecApplyConfiguration {
+	b.BreakGlass = &value
 	return b
 }

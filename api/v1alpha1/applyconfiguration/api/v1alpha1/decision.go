@@ -24,6 +24,12 @@ type DecisionApplyConfiguration struct {
 	Policies []string `json:"policies,omitempty"`
 	// approvalTTL: approvals older than this do not count.
 	ApprovalTTL *v1.Duration `json:"approvalTTL,omitempty"`
+	// remindAfter: people are reminded each time the action has waited this long for them.
+	RemindAfter *v1.Duration `json:"remindAfter,omitempty"`
+	// escalateAfter: the next tier is told each time the action has waited this long.
+	EscalateAfter *v1.Duration `json:"escalateAfter,omitempty"`
+	// breakGlass is Allowed where one approval of tier break-glass is enough.
+	BreakGlass *apiv1alpha1.BreakGlass `json:"breakGlass,omitempty"`
 }
 
 // DecisionApplyConfiguration constructs a declarative configuration of the Decision type for use with
@@ -81,5 +87,29 @@ func (b *DecisionApplyConfiguration) WithPolicies(values ...string) *DecisionApp
 // If called multiple times, the ApprovalTTL field is set to the value of the last call.
 func (b *DecisionApplyConfiguration) WithApprovalTTL(value v1.Duration) *DecisionApplyConfiguration {
 	b.ApprovalTTL = &value
+	return b
+}
+
+// WithRemindAfter sets the RemindAfter field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the RemindAfter field is set to the value of the last call.
+func (b *DecisionApplyConfiguration) WithRemindAfter(value v1.Duration) *DecisionApplyConfiguration {
+	b.RemindAfter = &value
+	return b
+}
+
+// WithEscalateAfter sets the EscalateAfter field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the EscalateAfter field is set to the value of the last call.
+func (b *DecisionApplyConfiguration) WithEscalateAfter(value v1.Duration) *DecisionApplyConfiguration {
+	b.EscalateAfter = &value
+	return b
+}
+
+// WithBreakGlass sets the BreakGlass field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the BreakGlass field is set to the value of the last call.
+func (b *DecisionApplyConfiguration) WithBreakGlass(value apiv1alpha1.BreakGlass) *DecisionApplyConfiguration {
+	b.BreakGlass = &value
 	return b
 }

@@ -19,6 +19,9 @@ type ProposedActionApplyConfiguration struct {
 	Use *UseApplyConfiguration `json:"use,omitempty"`
 	// order: actions with a higher order wait until those with a lower one are done or refused.
 	Order *int32 `json:"order,omitempty"`
+	// after names actions further up in this list that must have ended, and how, before this one begins. If one ended
+	// otherwise or was not proposed, this one is not done.
+	After []EarlierProposalApplyConfiguration `json:"after,omitempty"`
 	// undoAfter takes the action back after this time.
 	UndoAfter *v1.Duration `json:"undoAfter,omitempty"`
 }
@@ -58,6 +61,19 @@ func (b *ProposedActionApplyConfiguration) WithUse(value *UseApplyConfiguration)
 // If called multiple times, the Order field is set to the value of the last call.
 func (b *ProposedActionApplyConfiguration) WithOrder(value int32) *ProposedActionApplyConfiguration {
 	b.Order = &value
+	return b
+}
+
+// WithAfter adds the given value to the After field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the After field.
+func (b *ProposedActionApplyConfiguration) WithAfter(values ...*EarlierProposalApplyConfiguration) *ProposedActionApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithAfter")
+		}
+		b.After = append(b.After, *values[i])
+	}
 	return b
 }
 

@@ -24,6 +24,8 @@ type ResponseActionSpecApplyConfiguration struct {
 	RequestedBy *string `json:"requestedBy,omitempty"`
 	// order within the investigation: higher ones wait until lower ones are done or refused.
 	Order *int32 `json:"order,omitempty"`
+	// after names actions that must have ended, and how, before this one begins. If one ended otherwise, this one is not done.
+	After []EarlierApplyConfiguration `json:"after,omitempty"`
 	// expiresAfter: an action not started this long after its creation is not started any more.
 	ExpiresAfter *v1.Duration `json:"expiresAfter,omitempty"`
 	// undoAfter takes the action back this long after it succeeded.
@@ -81,6 +83,19 @@ func (b *ResponseActionSpecApplyConfiguration) WithRequestedBy(value string) *Re
 // If called multiple times, the Order field is set to the value of the last call.
 func (b *ResponseActionSpecApplyConfiguration) WithOrder(value int32) *ResponseActionSpecApplyConfiguration {
 	b.Order = &value
+	return b
+}
+
+// WithAfter adds the given value to the After field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the After field.
+func (b *ResponseActionSpecApplyConfiguration) WithAfter(values ...*EarlierApplyConfiguration) *ResponseActionSpecApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithAfter")
+		}
+		b.After = append(b.After, *values[i])
+	}
 	return b
 }
 

@@ -20,6 +20,8 @@ type ResponseActionStatusApplyConfiguration struct {
 	Plan *PlanApplyConfiguration `json:"plan,omitempty"`
 	// decision of the policies on that plan.
 	Decision *DecisionApplyConfiguration `json:"decision,omitempty"`
+	// waiting tells how long people were waited for; absent where the action never waited for anybody.
+	Waiting *WaitingApplyConfiguration `json:"waiting,omitempty"`
 	// approvals that counted.
 	Approvals []CountedApprovalApplyConfiguration `json:"approvals,omitempty"`
 	// inverse is what the connector needs to take the action back, kept before it acts.
@@ -72,6 +74,14 @@ func (b *ResponseActionStatusApplyConfiguration) WithPlan(value *PlanApplyConfig
 // If called multiple times, the Decision field is set to the value of the last call.
 func (b *ResponseActionStatusApplyConfiguration) WithDecision(value *DecisionApplyConfiguration) *ResponseActionStatusApplyConfiguration {
 	b.Decision = value
+	return b
+}
+
+// WithWaiting sets the Waiting field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Waiting field is set to the value of the last call.
+func (b *ResponseActionStatusApplyConfiguration) WithWaiting(value *WaitingApplyConfiguration) *ResponseActionStatusApplyConfiguration {
+	b.Waiting = value
 	return b
 }
 
