@@ -65,7 +65,7 @@ func NewReconciler(d Dependencies) *Reconciler {
 	targets := newTargets()
 	ballot := ballot{cached: d.Client, live: d.Live, admission: d.Admission}
 	guard := guard{reader: d.Client, rails: d.Rails}
-	stop := stop{reader: d.Client, operator: d.Rails.Namespace}
+	stop := stop{reader: d.Live, operator: d.Rails.Namespace}
 	observe := observe{stop: stop, targets: targets, attempts: newAttempts()}
 	return &Reconciler{client: d.Client, clock: d.Clock, store: store, steps: []step{
 		settle{client: d.Client, store: store},
@@ -73,6 +73,7 @@ func NewReconciler(d Dependencies) *Reconciler {
 		resolve{reader: d.Client, connectors: d.Connectors},
 		observe,
 		order{reader: d.Client},
+		after{reader: d.Client},
 		plan{ballot: ballot, targets: targets},
 		decide{reader: d.Client, policies: d.Policies},
 		guard,
@@ -110,6 +111,13 @@ func index(ctx context.Context, indexer client.FieldIndexer) error {
 		}),
 		indexer.IndexField(ctx, &v1alpha1.ResponseAction{}, fieldUndo, func(o client.Object) []string {
 			return []string{o.(*v1alpha1.ResponseAction).Spec.Undo}
+		}),
+		indexer.IndexField(ctx, &v1alpha1.ResponseAction{}, fieldAfter, func(o client.Object) []string {
+			var names []string
+			for _, earlier := range o.(*v1alpha1.ResponseAction).Spec.After {
+				names = append(names, earlier.Action)
+			}
+			return names
 		}),
 		indexer.IndexField(ctx, &v1alpha1.Approval{}, fieldAction, func(o client.Object) []string {
 			return []string{o.(*v1alpha1.Approval).Spec.Action}

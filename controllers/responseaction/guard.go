@@ -87,6 +87,7 @@ func named(ctx context.Context, reader client.Reader, r *run, names func(*v1alph
 
 // stop holds the action while a stop switch is set.
 type stop struct {
+	// reader reads past the cache: what begins after a switch is set must not miss it.
 	reader client.Reader
 	// operator is the operator's own namespace, whose switch stops everything.
 	operator string

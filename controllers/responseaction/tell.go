@@ -32,6 +32,7 @@ var quiet = map[string]bool{
 // good are the standings that are no reason to look.
 var good = map[string]bool{
 	v1alpha1.ReasonWaitingForApproval: true, v1alpha1.ReasonSucceeded: true, v1alpha1.ReasonSkipped: true, v1alpha1.ReasonUndone: true,
+	v1alpha1.ReasonConditionNotMet: true,
 }
 
 // loud are what the case is told of, too, before an action has ended.

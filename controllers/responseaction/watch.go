@@ -30,7 +30,7 @@ func (w watch) approval(_ context.Context, o client.Object) []reconcile.Request 
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: a.Namespace, Name: a.Spec.Action}}}
 }
 
-// action wakes those that wait for it: later ones of its case, and those that take it back.
+// action wakes those that wait for it: later ones of its case, those that depend on its end, and those that take it back.
 func (w watch) action(ctx context.Context, o client.Object) []reconcile.Request {
 	a, ok := o.(*v1alpha1.ResponseAction)
 	if !ok || (!response.Settled(a) && !response.Stalled(a)) {
@@ -38,6 +38,8 @@ func (w watch) action(ctx context.Context, o client.Object) []reconcile.Request 
 	}
 	requests := w.which(ctx, func(v *v1alpha1.ResponseAction) bool { return v.Spec.Undo == a.Name },
 		client.InNamespace(a.Namespace), client.MatchingFields{fieldUndo: a.Name})
+	requests = append(requests, w.which(ctx, func(*v1alpha1.ResponseAction) bool { return true },
+		client.InNamespace(a.Namespace), client.MatchingFields{fieldAfter: a.Name})...)
 	if a.Spec.Investigation == "" {
 		return requests
 	}

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/internal/expr"
@@ -189,6 +191,9 @@ func (p *Playbook) compileActions(specs []v1alpha1.ProposedAction, byID map[stri
 		if err == nil && taken[spec.ID] {
 			err = fmt.Errorf("id: %q is taken by an earlier action", spec.ID)
 		}
+		if err == nil {
+			err = checkAfter(spec, taken)
+		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("spec.actions[%d].%w", i, err))
 			continue
@@ -197,6 +202,16 @@ func (p *Playbook) compileActions(specs []v1alpha1.ProposedAction, byID map[stri
 		p.actions = append(p.actions, a)
 	}
 	return errs
+}
+
+// checkAfter: what an action depends on stands further up, so that nothing waits for itself.
+func checkAfter(spec v1alpha1.ProposedAction, above map[string]bool) error {
+	for i, earlier := range spec.After {
+		if !above[earlier.ID] {
+			return fmt.Errorf("after[%d].id: there is no action %q further up; above it are %v", i, earlier.ID, slices.Sorted(maps.Keys(above)))
+		}
+	}
+	return nil
 }
 
 func compileAction(spec v1alpha1.ProposedAction, byID map[string]*question, catalog operation.Catalog) (*action, error) {

@@ -36,6 +36,8 @@ func TestCompileErrors(t *testing.T) {
 		"two questions of one id":        {question + `}, {id: q, ask: a, use: {connector: cluster, operation: look, with: {pod: a/b}}}]}`, `spec.questions[1].id: "q" is taken`, false},
 		"two actions of one id":          {`{match: "true", actions: [{id: a, when: "true", use: {connector: cluster, operation: isolate, with: {pod: a/b}}}, {id: a, when: "true", use: {connector: cluster, operation: isolate, with: {pod: a/b}}}]}`, `spec.actions[1].id: "a" is taken`, false},
 		"an action's condition":          {`{match: "true", actions: [{id: a, when: "verdict", use: {connector: cluster, operation: isolate, with: {pod: a/b}}}, {id: b, when: "'x'", use: {connector: cluster, operation: isolate, with: {pod: a/b}}}]}`, "spec.actions[1].when: CEL must be a condition", false},
+		"an action after none":           {`{match: "true", actions: [{id: a, when: "true", after: [{id: b}], use: {connector: cluster, operation: isolate, with: {pod: a/b}}}, {id: b, when: "true", use: {connector: cluster, operation: isolate, with: {pod: a/b}}}]}`, `spec.actions[0].after[0].id: there is no action "b" further up`, false},
+		"an action after itself":         {`{match: "true", actions: [{id: a, when: "true", after: [{id: a}], use: {connector: cluster, operation: isolate, with: {pod: a/b}}}]}`, `spec.actions[0].after[0].id: there is no action "a" further up`, false},
 		"an action reads no such answer": {`{match: "true", actions: [{id: a, when: "answers.q.privileged", use: {connector: cluster, operation: isolate, with: {pod: a/b}}}]}`, "spec.actions[0].when: answers.q: no question has this id", false},
 	}
 	for name, tt := range tests {

@@ -2,6 +2,7 @@ package playbook
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -16,8 +17,9 @@ type Proposal struct {
 	// Connector, Operation and Arguments say what to do.
 	Connector, Operation string
 	Arguments            map[string]any
-	// Order, UndoAfter: see v1alpha1.ProposedAction.
+	// Order, After, UndoAfter: see v1alpha1.ProposedAction.
 	Order     int32
+	After     []v1alpha1.EarlierProposal
 	UndoAfter *metav1.Duration
 	// Playbook that proposes, and why.
 	Playbook, Reason string
@@ -40,16 +42,26 @@ func (p *Playbook) proposals(context Context) ([]Proposal, []error) {
 	vars := context.vars()
 	var proposals []Proposal
 	var errs []error
+	proposed := map[string]bool{}
 	for _, a := range p.actions {
+		if !a.follows(proposed) {
+			continue
+		}
 		proposal, err := p.propose(a, context.Alert, vars)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: action %s: %w", p.Name, a.spec.ID, err))
 		}
 		if proposal != nil {
 			proposals = append(proposals, *proposal)
+			proposed[a.spec.ID] = true
 		}
 	}
 	return proposals, errs
+}
+
+// follows: all that the action depends on is proposed, too.
+func (a *action) follows(proposed map[string]bool) bool {
+	return !slices.ContainsFunc(a.spec.After, func(e v1alpha1.EarlierProposal) bool { return !proposed[e.ID] })
 }
 
 func (p *Playbook) propose(a *action, alert Alert, vars map[string]any) (*Proposal, error) {
@@ -65,7 +77,7 @@ func (p *Playbook) propose(a *action, alert Alert, vars map[string]any) (*Propos
 	}
 	return &Proposal{
 		ID: a.spec.ID, Connector: a.spec.Use.Connector, Operation: a.spec.Use.Operation, Arguments: with,
-		Order: a.spec.Order, UndoAfter: a.spec.UndoAfter, Playbook: p.Name,
+		Order: a.spec.Order, After: a.spec.After, UndoAfter: a.spec.UndoAfter, Playbook: p.Name,
 		Reason: fmt.Sprintf("playbook %s proposes %s where %s", p.Name, a.spec.ID, oneLine(a.spec.When)),
 	}, nil
 }

@@ -234,3 +234,37 @@ func TestRunTests(t *testing.T) {
 		})
 	}
 }
+
+// What depends on an action that is not proposed is not proposed either, nor is what depends on that.
+func TestProposalsFollowEachOther(t *testing.T) {
+	p := compiled(t, `
+match: "true"
+actions:
+- {id: first, when: probability > 0.9, use: {connector: cluster, operation: isolate, with: {pod: a/first}}}
+- {id: second, when: "true", after: [{id: first, ended: [Failed]}], use: {connector: cluster, operation: isolate, with: {pod: a/second}}}
+- {id: third, when: "true", after: [{id: second}], use: {connector: cluster, operation: isolate, with: {pod: a/third}}}
+- {id: alone, when: "true", use: {connector: cluster, operation: isolate, with: {pod: a/alone}}}
+`)
+	tests := map[string]struct {
+		probability float64
+		want        []string
+	}{
+		"all":                 {0.95, []string{"first", "second", "third", "alone"}},
+		"not what goes first": {0.5, []string{"alone"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			proposals, errs := p.Propose(Context{Alert: audited(), Verdict: v1alpha1.TruePositive, Probability: tt.probability})
+			var got []string
+			for _, proposal := range proposals {
+				got = append(got, proposal.ID)
+				if proposal.ID == "second" && (len(proposal.After) != 1 || proposal.After[0].ID != "first") {
+					t.Errorf("after %v", proposal.After)
+				}
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" || len(errs) != 0 {
+				t.Errorf("%v (-want +got):\n%s", errs, diff)
+			}
+		})
+	}
+}

@@ -25,7 +25,7 @@ func Settled(action *v1alpha1.ResponseAction) bool {
 		return true
 	}
 	switch Standing(action) {
-	case v1alpha1.ReasonDenied, v1alpha1.ReasonExpired, v1alpha1.ReasonGuardRail:
+	case v1alpha1.ReasonDenied, v1alpha1.ReasonExpired, v1alpha1.ReasonGuardRail, v1alpha1.ReasonConditionNotMet:
 		return Stalled(action)
 	}
 	return false
