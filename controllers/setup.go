@@ -21,6 +21,7 @@ import (
 	"github.com/tocsin-dev/tocsin/controllers/investigation"
 	"github.com/tocsin-dev/tocsin/controllers/playbook"
 	"github.com/tocsin-dev/tocsin/controllers/responseaction"
+	"github.com/tocsin-dev/tocsin/controllers/stopswitch"
 	"github.com/tocsin-dev/tocsin/internal/admission"
 	"github.com/tocsin-dev/tocsin/internal/archive"
 	"github.com/tocsin-dev/tocsin/internal/audit"
@@ -81,6 +82,9 @@ func Setup(ctx context.Context, mgr ctrl.Manager, p Parts) error {
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Connectors: p.Registry, Log: p.Log, Admission: p.Admission,
 			Policies: &approvalpolicy.Decider{Reader: mgr.GetClient(), Policies: policies, Operator: p.Rails.Namespace},
 			Events:   recorder, Clock: p.Clock, Rails: p.Rails,
+		}),
+		stopswitch.SetupWithManager(mgr, stopswitch.Dependencies{
+			Client: mgr.GetClient(), Log: p.Log, Events: recorder, Clock: p.Clock, Operator: p.Rails.Namespace,
 		}),
 		approval.SetupWithManager(mgr, approval.Dependencies{
 			Client: mgr.GetClient(), Admission: p.Admission, Log: p.Log, Events: recorder, Clock: p.Clock,
