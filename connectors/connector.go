@@ -26,6 +26,10 @@ var (
 	// ErrBlocked: something keeps the change from being made for now, such as a disruption
 	// budget, which the message names. What was not done is tried again.
 	ErrBlocked = errors.New("blocked for now")
+	// ErrUnavailable: the tool did not answer, or answered that it cannot take requests now.
+	ErrUnavailable = errors.New("unavailable")
+	// ErrOpen: the tool was not called, since it did not answer too often in a row.
+	ErrOpen = errors.New("not called")
 )
 
 // Connector is a configured tool. What it can do beyond Check is told by the

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/internal/operation"
 )
@@ -25,11 +27,33 @@ type Registry struct {
 	mu     sync.RWMutex
 	ready  map[string]map[string]Connector
 	memory func(namespace string) Asker
+	// circuits outlive the connectors, which are made anew at each check.
+	circuits map[types.NamespacedName]*circuit
+	changed  func(types.NamespacedName)
 }
 
 // NewRegistry returns a registry that offers memory in every namespace; memory makes it for one.
 func NewRegistry(memory func(namespace string) Asker) *Registry {
-	return &Registry{ready: map[string]map[string]Connector{}, memory: memory}
+	return &Registry{
+		ready: map[string]map[string]Connector{}, memory: memory,
+		circuits: map[types.NamespacedName]*circuit{}, changed: func(types.NamespacedName) {},
+	}
+}
+
+// OnCircuit names who is told when a tool is not called any more, or again. It must not
+// wait, nor ask the registry.
+func (r *Registry) OnCircuit(changed func(types.NamespacedName)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.changed = changed
+}
+
+// CircuitClosed says whether a connector's tool is called; it is not for a while after it did not answer.
+func (r *Registry) CircuitClosed(namespace, name string) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	c := r.circuits[types.NamespacedName{Namespace: namespace, Name: name}]
+	return c == nil || c.closed()
 }
 
 // Set makes a connector available.
@@ -39,7 +63,12 @@ func (r *Registry) Set(namespace, name string, c Connector) {
 	if r.ready[namespace] == nil {
 		r.ready[namespace] = map[string]Connector{}
 	}
-	r.ready[namespace][name] = c
+	key := types.NamespacedName{Namespace: namespace, Name: name}
+	if r.circuits[key] == nil {
+		changed := r.changed
+		r.circuits[key] = newCircuit(func() { changed(key) })
+	}
+	r.ready[namespace][name] = r.circuits[key].protect(c)
 }
 
 // Delete makes a connector unavailable.
@@ -47,6 +76,7 @@ func (r *Registry) Delete(namespace, name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.ready[namespace], name)
+	delete(r.circuits, types.NamespacedName{Namespace: namespace, Name: name})
 }
 
 // Get returns a connector that is ready, or an error that lists those that are.

@@ -1,8 +1,11 @@
 package kubernetes
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"regexp"
 	"strings"
@@ -28,8 +31,23 @@ func (c *cluster) explain(err error, doing string) error {
 		return fmt.Errorf("%w: %s: %w", connectors.ErrConflict, doing, err)
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
 		return fmt.Errorf("%w: %s: %w", connectors.ErrInvalid, doing, err)
+	case silent(err):
+		return fmt.Errorf("%w: %s: %w", connectors.ErrUnavailable, doing, err)
 	}
 	return fmt.Errorf("%s: %w", doing, err)
+}
+
+// silent says that the API server did not answer, or has no room. What a webhook fails is none of it:
+// who can write one would make the connector stop calling.
+func silent(err error) bool {
+	var transport net.Error
+	switch {
+	case errors.Is(err, context.Canceled):
+		return false
+	case apierrors.IsServiceUnavailable(err), apierrors.IsTimeout(err), apierrors.IsServerTimeout(err), apierrors.IsTooManyRequests(err):
+		return true
+	}
+	return errors.As(err, &transport) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // denial matches how the API server words what RBAC denies.

@@ -195,3 +195,30 @@ func TestCheck(t *testing.T) {
 		})
 	}
 }
+
+func TestAToolThatIsNotCalledSaysSo(t *testing.T) {
+	tool := fake.New().Answer(fake.Question{Name: "look"})
+	registry := connectors.NewRegistry(nil)
+	checker := &connector.Checker{Registry: registry, Factories: connectors.Factories{
+		v1alpha1.ConnectorKubernetes: func(context.Context, *v1alpha1.Connector) (connectors.Connector, error) { return tool, nil },
+	}}
+	spec := newConnector("soc")
+	if _, err := checker.Check(t.Context(), spec); err != nil || !meta.IsStatusConditionTrue(spec.Status.Conditions, v1alpha1.ConditionCircuitClosed) {
+		t.Fatalf("%v, conditions %+v", err, spec.Status.Conditions)
+	}
+	held, err := registry.Get("soc", "cluster")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		tool.At(fake.AtAsk, func() error { return connectors.ErrUnavailable })
+		_, _ = held.(connectors.Asker).Ask(t.Context(), "look", nil) // counts
+	}
+	if _, err := checker.Check(t.Context(), spec); err != nil {
+		t.Fatal(err)
+	}
+	got := meta.FindStatusCondition(spec.Status.Conditions, v1alpha1.ConditionCircuitClosed)
+	if got.Status != metav1.ConditionFalse || got.Reason != v1alpha1.ReasonTooManyFailures {
+		t.Errorf("condition %+v", got)
+	}
+}

@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -29,6 +30,10 @@ const (
 	parallel = 16
 	// staleRetry is how soon the cache is expected to have caught up with a write.
 	staleRetry = 50 * time.Millisecond
+	// firstRetry and lastRetry bound how long an action waits after an error that may pass. The
+	// wait doubles; without a bound, a short outage would hold actions for a quarter of an hour.
+	firstRetry = 5 * time.Millisecond
+	lastRetry  = 30 * time.Second
 )
 
 // Dependencies of the controller.
@@ -93,6 +98,7 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, d Dependencies) err
 		return err
 	}
 	w := watch{reader: mgr.GetClient(), operator: d.Rails.Namespace}
+	backOff := workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry)
 	return ctrl.NewControllerManagedBy(mgr).Named("responseaction").
 		For(&v1alpha1.ResponseAction{}).
 		Watches(&v1alpha1.ResponseAction{}, handler.EnqueueRequestsFromMapFunc(w.action)).
@@ -100,7 +106,7 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, d Dependencies) err
 		Watches(&v1alpha1.ApprovalPolicy{}, handler.EnqueueRequestsFromMapFunc(w.policy)).
 		Watches(&v1alpha1.Connector{}, handler.EnqueueRequestsFromMapFunc(w.connector)).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(w.namespace), builder.WithPredicates(predicate.AnnotationChangedPredicate{})).
-		WithOptions(controller.Options{MaxConcurrentReconciles: parallel}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: parallel, RateLimiter: backOff}).
 		Complete(NewReconciler(d))
 }
 

@@ -45,6 +45,9 @@ func (s observe) take(ctx context.Context, r *run) (next, error) {
 func (s observe) execute(ctx context.Context, r *run, plan connectors.Plan) (next, error) {
 	s.attempts.executed(r.action.UID)
 	result, err := r.job.responder.Execute(ctx, r.job.request, plan)
+	if errors.Is(err, connectors.ErrOpen) {
+		s.attempts.held(r.action.UID) // it was none
+	}
 	if err != nil {
 		return s.conclude(ctx, r, claim{err: err})
 	}

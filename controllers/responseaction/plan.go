@@ -16,6 +16,9 @@ import (
 // forbiddenRetry is how often a plan is tried whose permission is missing: nothing tells when it is granted.
 const forbiddenRetry = time.Minute
 
+// circuitRetry is how soon to look whether a tool that did not answer is called again.
+const circuitRetry = 10 * time.Second
+
 // plan makes the plan, and makes it again before it is executed: where the
 // target has changed in what matters, the digest differs and old approvals do not count.
 type plan struct {
@@ -71,6 +74,9 @@ func (s plan) failed(r *run, err error) (next, error) {
 		r.stall(v1alpha1.ReasonInvalidSpec, message)
 	case errors.Is(err, connectors.ErrUnsupported):
 		r.stall(v1alpha1.ReasonUnknownOperation, message)
+	case errors.Is(err, connectors.ErrOpen):
+		r.wait(v1alpha1.ReasonUnavailable, fmt.Sprintf("Connector %s: %s", r.job.connector, message))
+		return lookAgain(circuitRetry), nil
 	case errors.Is(err, connectors.ErrForbidden):
 		r.stall(v1alpha1.ReasonForbidden, message)
 		return lookAgain(forbiddenRetry), nil
