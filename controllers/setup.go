@@ -20,6 +20,7 @@ import (
 	"github.com/tocsin-dev/tocsin/controllers/detectionrule"
 	"github.com/tocsin-dev/tocsin/controllers/investigation"
 	"github.com/tocsin-dev/tocsin/controllers/playbook"
+	"github.com/tocsin-dev/tocsin/controllers/requester"
 	"github.com/tocsin-dev/tocsin/controllers/responseaction"
 	"github.com/tocsin-dev/tocsin/controllers/stopswitch"
 	"github.com/tocsin-dev/tocsin/internal/admission"
@@ -46,6 +47,8 @@ type Parts struct {
 	Log        *audit.Log
 	Archive    *archive.Archive
 	Admission  *admission.Prover
+	// Changes tells who changed which object last.
+	Changes requester.Changes
 	Rails      response.Rails
 	Clock      clock.WithTicker
 }
@@ -56,6 +59,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, p Parts) error {
 	connectorsSeen, playbooksSeen := &configuration.Seen{}, &configuration.Seen{}
 	policies := policy.NewStore(p.Rails.Namespace)
 	recorder := mgr.GetEventRecorder("tocsin")
+	asked := requester.Finder{Changes: p.Changes, Reviews: mgr.GetClient()}
 	return errors.Join(
 		alertsource.SetupWithManager(mgr, &alertsource.Checker{Secrets: mgr.GetAPIReader(), Sources: p.Sources}),
 		detectionrule.SetupWithManager(mgr, &detectionrule.Checker{Engine: p.Detections}, p.RulesSeen),
@@ -80,14 +84,15 @@ func Setup(ctx context.Context, mgr ctrl.Manager, p Parts) error {
 		}).SetupWithManager(ctx, mgr),
 		responseaction.SetupWithManager(ctx, mgr, responseaction.Dependencies{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Connectors: p.Registry, Log: p.Log, Admission: p.Admission,
-			Policies: &approvalpolicy.Decider{Reader: mgr.GetClient(), Policies: policies, Operator: p.Rails.Namespace},
-			Events:   recorder, Clock: p.Clock, Rails: p.Rails,
+			Requesters: asked,
+			Policies:   &approvalpolicy.Decider{Reader: mgr.GetClient(), Policies: policies, Operator: p.Rails.Namespace},
+			Events:     recorder, Clock: p.Clock, Rails: p.Rails,
 		}),
 		stopswitch.SetupWithManager(mgr, stopswitch.Dependencies{
 			Client: mgr.GetClient(), Log: p.Log, Events: recorder, Clock: p.Clock, Operator: p.Rails.Namespace,
 		}),
 		approval.SetupWithManager(mgr, approval.Dependencies{
-			Client: mgr.GetClient(), Admission: p.Admission, Log: p.Log, Events: recorder, Clock: p.Clock,
+			Client: mgr.GetClient(), Admission: p.Admission, Requesters: asked, Log: p.Log, Events: recorder, Clock: p.Clock,
 		}),
 	)
 }

@@ -178,6 +178,7 @@ func assemble(mgr ctrl.Manager, config *rest.Config, auditLog *audit.Log, record
 		Log:       auditLog,
 		Archive:   records,
 		Admission: prover,
+		Changes:   remembered,
 		Rails:     response.Rails{Namespace: o.namespace, Node: o.node, HourlyCap: o.actionsPerHour},
 		Clock:     clock.RealClock{},
 	}, remembered, nil

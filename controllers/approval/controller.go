@@ -41,13 +41,19 @@ type AdmissionProof interface {
 	Since(ctx context.Context) (time.Time, error)
 }
 
+// Requesters finds who else asked for an action, of those who approve it.
+type Requesters interface {
+	Behind(ctx context.Context, namespace string, requesters []string, approvals []v1alpha1.Approval) ([]string, error)
+}
+
 // Dependencies of the controller.
 type Dependencies struct {
-	Client    client.Client
-	Admission AdmissionProof
-	Log       Log
-	Events    events.EventRecorder
-	Clock     clock.PassiveClock
+	Client     client.Client
+	Admission  AdmissionProof
+	Requesters Requesters
+	Log        Log
+	Events     events.EventRecorder
+	Clock      clock.PassiveClock
 }
 
 // +kubebuilder:rbac:groups=soc.tocsin.dev,resources=approvals;responseactions,verbs=get;list;watch
@@ -153,7 +159,13 @@ func (c *Reconciler) count(ctx context.Context, approval *v1alpha1.Approval, act
 	if unproven != nil && !errors.Is(unproven, admission.ErrUnproven) {
 		return response.Ruling{}, fmt.Errorf("prove admission: %w", unproven)
 	}
-	tally := response.Count(response.NewBallot(action, undoes, since, now), all.Items)
+	question := response.NewBallot(action, undoes, since, now)
+	behind, err := c.Requesters.Behind(ctx, action.Namespace, question.Requesters, all.Items)
+	if err != nil {
+		return response.Ruling{}, err
+	}
+	question.Requesters = append(question.Requesters, behind...)
+	tally := response.Count(question, all.Items)
 	i := slices.IndexFunc(tally.Rulings, func(r response.Ruling) bool { return r.Name == approval.Name })
 	if i < 0 {
 		return response.Ruling{}, fmt.Errorf("approval %s is not in the cache yet", approval.Name)

@@ -60,6 +60,13 @@ func (p proof) Since(context.Context) (time.Time, error) {
 	return time.Time(p), nil
 }
 
+// behind says who asked through others.
+type behind []string
+
+func (b behind) Behind(context.Context, string, []string, []v1alpha1.Approval) ([]string, error) {
+	return b, nil
+}
+
 // counting counts the writes of the controller.
 type counting struct {
 	client.Client
@@ -86,7 +93,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w := &world{t: t, client: &counting{Client: cluster.Client}, namespace: namespace.Name, log: &memoryLog{}, events: events.NewFakeRecorder(64)}
 	w.reconciler = &approval.Reconciler{Dependencies: approval.Dependencies{
-		Client: w.client, Admission: proof(time.Now().Add(-time.Hour)), Log: w.log, Events: w.events, Clock: clock.RealClock{},
+		Client: w.client, Admission: proof(time.Now().Add(-time.Hour)), Requesters: behind{}, Log: w.log, Events: w.events, Clock: clock.RealClock{},
 	}}
 	return w
 }

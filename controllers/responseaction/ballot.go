@@ -23,6 +23,8 @@ type ballot struct {
 	// live reads past the cache: a denial that was made in time must not be missed.
 	live      client.Reader
 	admission AdmissionProof
+	// requesters finds who asked through others.
+	requesters Requesters
 }
 
 // count reads the approvals, past the cache or not, then the proof that admission
@@ -40,6 +42,11 @@ func (b ballot) count(ctx context.Context, r *run, live bool) (response.Tally, [
 		}
 	}
 	question := response.NewBallot(r.action, r.job.undoes, since, r.now)
+	behind, err := b.requesters.Behind(ctx, r.action.Namespace, question.Requesters, approvals)
+	if err != nil {
+		return response.Tally{}, nil, err
+	}
+	question.Requesters = append(question.Requesters, behind...)
 	return response.Count(question, approvals), approvals, nil
 }
 

@@ -45,6 +45,7 @@ type Dependencies struct {
 	Policies   Decider
 	Log        Log
 	Admission  AdmissionProof
+	Requesters Requesters
 	Events     events.EventRecorder
 	Clock      clock.PassiveClock
 	Rails      response.Rails
@@ -68,7 +69,7 @@ type Reconciler struct {
 func NewReconciler(d Dependencies) *Reconciler {
 	store := newStore(d.Client, d.Log, d.Events)
 	targets := newTargets()
-	ballot := ballot{cached: d.Client, live: d.Live, admission: d.Admission}
+	ballot := ballot{cached: d.Client, live: d.Live, admission: d.Admission, requesters: d.Requesters}
 	guard := guard{reader: d.Client, rails: d.Rails}
 	stop := stop{reader: d.Live, operator: d.Rails.Namespace}
 	observe := observe{stop: stop, targets: targets, attempts: newAttempts()}

@@ -28,14 +28,14 @@ func (w *world) start() {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	err = responseaction.SetupWithManager(ctx, mgr, responseaction.Dependencies{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Connectors: w.registry, Policies: w, Log: w.log, Admission: w,
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Connectors: w.registry, Policies: w, Log: w.log, Admission: w, Requesters: w,
 		Events: w.events, Clock: clock.RealClock{}, Rails: w.rails,
 	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	if err := approval.SetupWithManager(mgr, approval.Dependencies{
-		Client: mgr.GetClient(), Admission: w, Log: w.log, Events: w.events, Clock: clock.RealClock{},
+		Client: mgr.GetClient(), Admission: w, Requesters: w, Log: w.log, Events: w.events, Clock: clock.RealClock{},
 	}); err != nil {
 		w.t.Fatal(err)
 	}

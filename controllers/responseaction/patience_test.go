@@ -119,3 +119,15 @@ func TestAnEmergencyNeedsAReason(t *testing.T) {
 		t.Errorf("error is %v", err)
 	}
 }
+
+func TestNobodyApprovesWhatTheyAskedForThroughOthers(t *testing.T) {
+	w := newWorld(t)
+	w.decisions["isolate"] = requireTier(v1alpha1.TierAnalyst, 1)
+	w.ask("act", "isolate")
+	w.must("act")
+	w.behind = []string{"paul"}
+	w.decideOn("act", "paul", v1alpha1.TierSenior, v1alpha1.Approve)
+	w.expect(w.must("act"), v1alpha1.ReasonWaitingForApproval, "waits for 1 more")
+	w.decideOn("act", "alice", v1alpha1.TierAnalyst, v1alpha1.Approve)
+	w.expect(w.must("act"), v1alpha1.ReasonSucceeded, "")
+}

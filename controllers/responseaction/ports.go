@@ -25,6 +25,11 @@ type Log interface {
 	Append(ctx context.Context, entry audit.Entry) (int64, error)
 }
 
+// Requesters finds who else asked for an action, of those who approve it.
+type Requesters interface {
+	Behind(ctx context.Context, namespace string, requesters []string, approvals []v1alpha1.Approval) ([]string, error)
+}
+
 // AdmissionProof says since when admission proves who approves, or errs if it does not.
 type AdmissionProof interface {
 	Since(ctx context.Context) (time.Time, error)

@@ -46,6 +46,7 @@ type world struct {
 	log       *memoryLog
 	decisions map[string]v1alpha1.Decision // by operation; without one: Allow
 	proven    time.Time
+	behind    []string // who asked through others
 	clock     *clocktesting.FakeClock
 	events    *events.FakeRecorder
 	rails     response.Rails
@@ -86,7 +87,7 @@ func (w *world) restart() { w.reconciler = w.with(w.client, w.log) }
 
 func (w *world) with(c client.Client, log responseaction.Log) *responseaction.Reconciler {
 	return responseaction.NewReconciler(responseaction.Dependencies{
-		Client: c, Live: old{c}, Connectors: w.registry, Policies: w, Log: log, Admission: w,
+		Client: c, Live: old{c}, Connectors: w.registry, Policies: w, Log: log, Admission: w, Requesters: w,
 		Events: w.events, Clock: w.clock, Rails: w.rails,
 	})
 }
@@ -109,6 +110,11 @@ func (w *world) Decide(_ context.Context, _ string, in policy.Input) v1alpha1.De
 		return d
 	}
 	return v1alpha1.Decision{Outcome: v1alpha1.DecisionAllow, Reasons: []string{"test: allowed"}}
+}
+
+// Behind implements responseaction.Requesters.
+func (w *world) Behind(context.Context, string, []string, []v1alpha1.Approval) ([]string, error) {
+	return w.behind, nil
 }
 
 // Since implements responseaction.AdmissionProof.

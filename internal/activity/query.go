@@ -2,8 +2,10 @@ package activity
 
 import (
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/internal/auditevent"
 )
 
@@ -60,6 +62,27 @@ func (m *Memory) Related(namespace string, keys []string, since time.Time) Summa
 	}
 	return s
 }
+
+// LastChanged tells who created or changed an object last, as far as it is remembered; empty for
+// not known. The resource is in plural with its group, such as playbooks.soc.tocsin.dev.
+func (m *Memory) LastChanged(namespace, resource, name string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t, ok := m.tenants[namespace]
+	if !ok {
+		return ""
+	}
+	object := v1alpha1.Entity{Type: v1alpha1.EntityKubernetesObject, Value: resource + "/" + namespace + "/" + name}
+	plural, _, _ := strings.Cut(resource, ".")
+	for _, b := range t.briefs([]string{object.Key()}, time.Time{}) {
+		if b.Rule == "" && b.Resource == plural && b.Code/100 == 2 && slices.Contains(changing, b.Verb) {
+			return b.Actor
+		}
+	}
+	return ""
+}
+
+var changing = []string{"create", "update", "patch"}
 
 func distinct(names []string) []string {
 	slices.Sort(names)

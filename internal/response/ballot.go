@@ -27,7 +27,7 @@ const (
 type Ballot struct {
 	// Since is when the action was created: approvals before that were for another of its name.
 	Since time.Time
-	// Requesters may not approve: who asked, and who asked for what is taken back.
+	// Requesters may not approve: who asked, who asked for what is taken back, and who is behind them.
 	Requesters []string
 	// Digest of the plan that waits.
 	Digest string
@@ -157,7 +157,7 @@ func (b Ballot) insufficient(a *v1alpha1.Approval, approvers map[string]bool) (r
 	case b.Decision.Outcome != v1alpha1.DecisionRequire:
 		return v1alpha1.ReasonNotAwaited, fmt.Sprintf("the policies say %s; no approval is awaited", b.Decision.Outcome)
 	case b.asked(a.Spec.Approver):
-		return v1alpha1.ReasonSelfApproval, "nobody approves what they asked for; somebody else must"
+		return v1alpha1.ReasonSelfApproval, "nobody approves what they asked for, nor what a playbook asks that they changed last or a ServiceAccount that they may act as; somebody else must"
 	case created.After(b.Now.Add(clockSkew)):
 		return v1alpha1.ReasonClockSkew, fmt.Sprintf("was created at %s, later than now by the operator's clock (%s); set the clocks and approve again", created.UTC().Format(time.RFC3339), b.Now.UTC().Format(time.RFC3339))
 	case !b.Now.Before(created.Add(limit)):
@@ -252,6 +252,13 @@ func PlaybookRequester(playbook, grader string) string {
 		return playbookPrefix + playbook
 	}
 	return playbookPrefix + playbook + graded + shorten.Characters(grader, maxGrader)
+}
+
+// PlaybookOf is the name of the playbook that asks, and whether it is one that does.
+func PlaybookOf(requester string) (string, bool) {
+	name, asks := strings.CutPrefix(requester, playbookPrefix)
+	name, _, _ = strings.Cut(name, graded)
+	return name, asks
 }
 
 // asked says whether somebody is among the requesters, whose names may be shortened.
