@@ -49,8 +49,8 @@ type Parts struct {
 	Admission  *admission.Prover
 	// Changes tells who changed which object last.
 	Changes requester.Changes
-	Rails      response.Rails
-	Clock      clock.WithTicker
+	Rails   response.Rails
+	Clock   clock.WithTicker
 }
 
 // Setup registers every controller with the manager.

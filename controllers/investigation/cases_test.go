@@ -11,10 +11,12 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/connectors/fake"
 )
 
 // The process dies between the status that announces the actions and their creation.
@@ -58,6 +60,28 @@ func TestActionsAreProposedOnce(t *testing.T) {
 		if uids[a.Name] != string(a.UID) {
 			t.Errorf("action %s was made again", a.Name)
 		}
+	}
+}
+
+// What a playbook calls by id, actions call by name.
+func TestActionsNameWhatTheyFollow(t *testing.T) {
+	w := newWorld(t)
+	w.tool.answers(benign(false))
+	w.tool.Offer(fake.Action{Name: "delete", Risk: v1alpha1.RiskHigh, Irreversible: true})
+	w.more = []v1alpha1.ProposedAction{{
+		ID: "delete", When: "true", After: []v1alpha1.EarlierProposal{{ID: "isolate", Ended: []v1alpha1.ActionEnd{"Failed"}}},
+		Use: v1alpha1.Use{Connector: "tool", Operation: "delete", With: raw(`{"target": "${alert.entities.pod}"}`)},
+	}}
+	w.create(w.alert(0))
+	w.start(nil)
+	w.until("both actions", func(*v1alpha1.Investigation) bool { return len(w.actions()) == 2 })
+	byOperation := map[string]v1alpha1.ResponseAction{}
+	for _, a := range w.actions() {
+		byOperation[a.Spec.Use.Operation] = a
+	}
+	want := []v1alpha1.Earlier{{Action: byOperation["isolate"].Name, Ended: []v1alpha1.ActionEnd{"Failed"}}}
+	if diff := cmp.Diff(want, byOperation["delete"].Spec.After); diff != "" || len(byOperation["isolate"].Spec.After) != 0 {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 

@@ -96,7 +96,7 @@ func benign(is bool) func(context.Context) (map[string]any, error) {
 }
 
 // book asks the tool about each alert; what is known and benign is dismissed.
-func book(t *testing.T, catalog operation.Catalog) *playbook.Playbook {
+func book(t *testing.T, catalog operation.Catalog, more ...v1alpha1.ProposedAction) *playbook.Playbook {
 	t.Helper()
 	compiled, err := playbook.Compile("book", v1alpha1.PlaybookSpec{
 		Match: "true",
@@ -116,9 +116,9 @@ func book(t *testing.T, catalog operation.Catalog) *playbook.Playbook {
 				},
 			},
 		},
-		Actions: []v1alpha1.ProposedAction{{
+		Actions: append([]v1alpha1.ProposedAction{{
 			ID: "isolate", When: `verdict == "TruePositive"`, Use: v1alpha1.Use{Connector: "tool", Operation: "isolate", With: raw(`{"target": "${alert.entities.pod}"}`)},
-		}},
+		}}, more...),
 	}, catalog)
 	if err != nil {
 		t.Fatal(err)
@@ -148,6 +148,8 @@ type world struct {
 	refused atomic.Int32
 	// ready holds inquiries up until it returns; nil lets them begin.
 	ready func(context.Context) error
+	// more that the playbook proposes.
+	more []v1alpha1.ProposedAction
 
 	mu     sync.Mutex
 	closed []string // cases that take no further alerts
@@ -192,7 +194,7 @@ func newWorld(t *testing.T) *world {
 
 // For implements investigation.Playbooks.
 func (w *world) For(namespace string) []*playbook.Playbook {
-	return []*playbook.Playbook{book(w.t, w.registry.Catalog(namespace))}
+	return []*playbook.Playbook{book(w.t, w.registry.Catalog(namespace), w.more...)}
 }
 
 // Merge implements investigation.Correlator.
