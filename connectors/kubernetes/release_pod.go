@@ -86,8 +86,14 @@ func (releasePod) plan(ctx context.Context, c *cluster, request connectors.Reque
 		return plan, err
 	}
 	plan.Done = left.count() == 0 && labelled == nil
-	if plan.Diff, err = i.cut().tryLift(ctx, c, left); err != nil || labelled == nil {
+	if plan.Diff, err = i.cut().tryLift(ctx, c, left); err != nil {
 		return plan, err
+	}
+	if labelled == nil {
+		if !plan.Done {
+			plan.Warnings = []string{"the pod is gone, or its label " + v1alpha1.LabelQuarantine + " was changed since: only the rules go"}
+		}
+		return plan, nil
 	}
 	unlabelling := i.labelling().swapped()
 	before, after, err := c.tryRewrite(ctx, &unlabelling, false, labelled)
