@@ -288,6 +288,14 @@ func TestAFailedExecutionIsTriedAgainOnlyWhereNothingOfItIsThere(t *testing.T) {
 			},
 			passes: 3, executions: 3, want: v1alpha1.ReasonUnknown,
 		},
+		"half was done, and the rest is refused": {
+			script: func(c *fake.Connector) {
+				c.At(fake.AtHalf, refused)
+				c.At(fake.AtExecute, func() error { return nil })
+				c.At(fake.AtExecute, func() error { c.Put("shop/web-0", "u2"); return nil })
+			},
+			passes: 2, executions: 2, want: v1alpha1.ReasonUnknown,
+		},
 		"all was done, the answer was lost": {
 			script: func(c *fake.Connector) { c.At(fake.AtEnd, refused) },
 			passes: 1, executions: 1, want: v1alpha1.ReasonSucceeded,

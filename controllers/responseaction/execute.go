@@ -56,7 +56,7 @@ func (s execute) take(ctx context.Context, r *run) (next, error) {
 		s.budget.giveBack(r.action.Namespace, r.now)
 		return halt, err
 	}
-	return s.observe.execute(ctx, r, *r.plan)
+	return s.observe.execute(ctx, r, *r.plan, false)
 }
 
 // begin makes the intent and the inverse durable. The write is conditional on the

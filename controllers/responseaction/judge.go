@@ -12,6 +12,8 @@ import (
 type claim struct {
 	result *connectors.Result
 	err    error
+	// rest: part of it was there before, so that a refusal is not the whole story.
+	rest bool
 }
 
 // sighting is what was seen of the effect.
@@ -47,6 +49,8 @@ type judgement struct {
 // can tell is never tried again: it ends Unknown, for a human to look.
 func judge(c claim, s sighting, tried attempt, overdue bool) judgement {
 	switch {
+	case c.rest && c.result != nil && c.result.Outcome == v1alpha1.OutcomeFailed:
+		return unknown("only part of it was done: %s", c.result.Message)
 	case c.result != nil && (c.result.Outcome == v1alpha1.OutcomeFailed || c.result.Outcome == v1alpha1.OutcomeSkipped):
 		return judgement{outcome: c.result.Outcome, message: c.result.Message}
 	case s.err == nil && s.effect == connectors.EffectPresent:

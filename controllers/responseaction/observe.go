@@ -42,16 +42,17 @@ func (s observe) take(ctx context.Context, r *run) (next, error) {
 }
 
 // execute runs the connector, which is the only place where anything is changed.
-func (s observe) execute(ctx context.Context, r *run, plan connectors.Plan) (next, error) {
+// With rest, part of it is there already.
+func (s observe) execute(ctx context.Context, r *run, plan connectors.Plan, rest bool) (next, error) {
 	s.attempts.executed(r.action.UID)
 	result, err := r.job.responder.Execute(ctx, r.job.request, plan)
 	if errors.Is(err, connectors.ErrOpen) {
 		s.attempts.held(r.action.UID) // it was none
 	}
 	if err != nil {
-		return s.conclude(ctx, r, claim{err: err})
+		return s.conclude(ctx, r, claim{err: err, rest: rest})
 	}
-	return s.conclude(ctx, r, claim{result: &result})
+	return s.conclude(ctx, r, claim{result: &result, rest: rest})
 }
 
 func (s observe) conclude(ctx context.Context, r *run, c claim) (next, error) {
@@ -94,7 +95,7 @@ func (s observe) complete(ctx context.Context, r *run) (next, error) {
 	if err != nil {
 		return halt, err
 	}
-	return s.execute(ctx, r, stored)
+	return s.execute(ctx, r, stored, true)
 }
 
 // hold waits for what is in the way. Where nothing was done yet, every check is made again.
