@@ -3,11 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/spf13/cobra"
-
-	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 )
 
 func newCase(c *cli) *cobra.Command {
@@ -47,14 +44,10 @@ func (c *cli) tell(cmd *cobra.Command, out output, picture graph, name string) e
 	if printed, err := out.print(c.Out, found); printed {
 		return err
 	}
-	var actions v1alpha1.ResponseActionList
-	if err := s.list(cmd.Context(), &actions, false); err != nil {
+	actions, err := s.actionsOf(cmd.Context(), found)
+	if err != nil {
 		return err
 	}
-	// Not by a field selector: an API server of Kubernetes 1.30 knows none for custom resources.
-	of := slices.DeleteFunc(actions.Items, func(a v1alpha1.ResponseAction) bool {
-		return a.Spec.Investigation != name && !slices.Contains(found.Status.MergedFrom, a.Spec.Investigation)
-	})
-	fmt.Fprint(c.Out, c.style().Case(found, of))
+	fmt.Fprint(c.Out, c.style().Case(found, actions))
 	return nil
 }

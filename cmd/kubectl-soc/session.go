@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -99,6 +100,16 @@ func (s *session) caseOf(ctx context.Context, a *v1alpha1.ResponseAction) (*v1al
 		return nil, nil
 	}
 	return found, plainly(err)
+}
+
+// actionsOf a case, and of those that were merged into it.
+func (s *session) actionsOf(ctx context.Context, found *v1alpha1.Investigation) ([]v1alpha1.ResponseAction, error) {
+	var actions v1alpha1.ResponseActionList
+	err := s.list(ctx, &actions, false)
+	// Not by a field selector: an API server of Kubernetes 1.30 knows none for custom resources.
+	return slices.DeleteFunc(actions.Items, func(a v1alpha1.ResponseAction) bool {
+		return a.Spec.Investigation != found.Name && !slices.Contains(found.Status.MergedFrom, a.Spec.Investigation)
+	}), err
 }
 
 func (s *session) list(ctx context.Context, list client.ObjectList, allNamespaces bool) error {

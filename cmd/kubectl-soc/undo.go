@@ -15,19 +15,28 @@ import (
 
 func newUndo(c *cli) *cobra.Command {
 	var consent consent
-	var wait bool
+	var wait, whole bool
 	cmd := &cobra.Command{
 		Use:   "undo NAME",
-		Short: "Ask to take an action back",
-		Long: "Ask to take an action back.\n\n" +
+		Short: "Ask to take an action back, or all of a case",
+		Long: "Ask to take an action back, or with --case all actions of a case, the latest first.\n\n" +
 			"An undo is an action like any other: it is planned, decided by the policies and, where they say so, approved by somebody else.",
-		Args:              oneName("action"),
-		ValidArgsFunction: c.completeActions(story.Undoable),
+		Args: oneName("action"),
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
+			if whole {
+				return c.completeCases(cmd, args, prefix)
+			}
+			return c.completeActions(story.Undoable)(cmd, args, prefix)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if whole {
+				return c.undoCase(cmd.Context(), &consent, wait, args[0])
+			}
 			return c.undo(cmd.Context(), &consent, wait, args[0])
 		},
 	}
 	consent.addFlags(cmd)
+	cmd.Flags().BoolVar(&whole, "case", false, "NAME is a case: take back all that was done for it, the latest first")
 	cmd.Flags().BoolVar(&wait, "wait", true, "wait a few seconds to see whether it needs approval")
 	return cmd
 }
@@ -68,7 +77,8 @@ func (c *cli) undo(ctx context.Context, consent *consent, wait bool, name string
 	if !wait {
 		return nil
 	}
-	return c.undoOutcome(ctx, s, undo.Name)
+	_, err = c.undoOutcome(ctx, s, undo.Name)
+	return err
 }
 
 // undoable says why an action cannot be taken back, or who asked for that already.
@@ -85,9 +95,17 @@ func (s *session) undoable(ctx context.Context, a *v1alpha1.ResponseAction) erro
 	if err := s.list(ctx, &actions, false); err != nil {
 		return err
 	}
-	for i := range actions.Items {
-		if other := &actions.Items[i]; other.Spec.Undo == a.Name && !response.Settled(other) && !response.Stalled(other) {
-			return fmt.Errorf("%s asked to undo %s already: %s. %s", other.Spec.RequestedBy, a.Name, other.Name, story.Standing(other))
+	if other := undoing(a, actions.Items); other != nil {
+		return fmt.Errorf("%s asked to undo %s already: %s. %s", other.Spec.RequestedBy, a.Name, other.Name, story.Standing(other))
+	}
+	return nil
+}
+
+// undoing is the undo of an action that is on its way, or nil.
+func undoing(a *v1alpha1.ResponseAction, actions []v1alpha1.ResponseAction) *v1alpha1.ResponseAction {
+	for i := range actions {
+		if other := &actions[i]; other.Spec.Undo == a.Name && !response.Settled(other) && !response.Stalled(other) {
+			return other
 		}
 	}
 	return nil
@@ -106,23 +124,23 @@ func undoOf(a *v1alpha1.ResponseAction, me, reason string) *v1alpha1.ResponseAct
 	return undo
 }
 
-// undoOutcome says what happens next.
-func (c *cli) undoOutcome(ctx context.Context, s *session, name string) error {
+// undoOutcome says what happens next, and whether it is taken back by now.
+func (c *cli) undoOutcome(ctx context.Context, s *session, name string) (done bool, err error) {
 	undo, err := until(ctx, s, &v1alpha1.ResponseActionList{}, name, func(a *v1alpha1.ResponseAction) bool {
 		return story.Waits(a) || response.Settled(a) || response.Stalled(a)
 	})
 	switch {
 	case err != nil && !errors.Is(err, errImpatient):
-		return err
+		return false, err
 	case undo == nil || undo.Status.Plan == nil && !response.Stalled(undo):
-		return fmt.Errorf("not planned within %s: %s It stays, and is planned once the operator runs: kubectl get -n %s responseaction %s",
+		return false, fmt.Errorf("not planned within %s: %s It stays, and is planned once the operator runs: kubectl get -n %s responseaction %s",
 			s.patience, whoRuns, s.namespace, name)
 	case story.Waits(undo):
 		fmt.Fprintf(c.Out, "it waits for somebody else with tier %s: kubectl soc approve -n %s %s\n", undo.Status.Decision.Tier, undo.Namespace, undo.Name)
 	case response.Stalled(undo):
-		return errors.New(story.Standing(undo))
+		return false, errors.New(story.Standing(undo))
 	default:
 		fmt.Fprintln(c.Out, story.Standing(undo))
 	}
-	return nil
+	return response.Settled(undo), nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -109,4 +110,59 @@ func TestUndoThatCannotBePlanned(t *testing.T) {
 	})
 	a := w.run(t, "alice", "undo", "isolate-1", "--yes", "--reason", "r")
 	contains(t, "error", failure(t, a), "PlanFailed: the pod is gone")
+}
+
+// executed makes an action of the case that began so many minutes ago.
+func (w *world) executed(t *testing.T, name string, minutes int) {
+	t.Helper()
+	a := w.succeeded(t, name)
+	at := metav1.NewMicroTime(time.Now().Add(-time.Duration(minutes) * time.Minute))
+	a.Status.Execution = &v1alpha1.Execution{Key: "k", StartedAt: at}
+	must(t, w.operator.Status().Update(t.Context(), a))
+}
+
+func TestUndoOfACase(t *testing.T) {
+	w := newWorld(t)
+	w.attack(t, "a shell")
+	w.executed(t, "second", 2)
+	w.executed(t, "third", 1)
+	w.executed(t, "first", 3)
+	w.waiting(t, "not-done", v1alpha1.TierAnalyst)
+	w.reactToUndos(t, func(ctx context.Context, a *v1alpha1.ResponseAction) error {
+		switch a.Spec.Undo {
+		case "third":
+			original := &v1alpha1.ResponseAction{}
+			if err := w.operator.Get(ctx, client.ObjectKey{Namespace: a.Namespace, Name: a.Spec.Undo}, original); err != nil {
+				return err
+			}
+			a.Status.Plan = original.Status.Plan
+			done(a)
+		case "second":
+			a.Status.Conditions = []metav1.Condition{
+				condition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonPlanFailed, "somebody changed it"),
+				condition(v1alpha1.ConditionStalled, metav1.ConditionTrue, v1alpha1.ReasonPlanFailed, "somebody changed it"),
+			}
+		}
+		return w.operator.Status().Update(ctx, a)
+	})
+	a := w.run(t, "alice", "undo", "--case", "shop-7f3a", "--yes", "--reason", "a drill")
+	contains(t, "output", a.out, `(?s)will be taken back in this order.*\(third\).*\(second\).*\(first\)`, "undo-third-\\w+\nSucceeded: isolated")
+	contains(t, "error", failure(t, a), `PlanFailed: somebody changed it. The other 1 wait: look why, then delete undo-second-\w+ to go on without it`)
+	var actions v1alpha1.ResponseActionList
+	must(t, w.Client.List(t.Context(), &actions, client.InNamespace(w.namespace), client.MatchingFields{"spec.requestedBy": "alice"}))
+	orders := map[string]int32{}
+	for _, undo := range actions.Items {
+		orders[undo.Spec.Undo] = undo.Spec.Order
+	}
+	if diff := cmp.Diff(map[string]int32{"third": 1, "second": 2, "first": 3}, orders); diff != "" {
+		t.Errorf("orders (-want +got):\n%s", diff)
+	}
+}
+
+func TestUndoOfACaseWithNothingToTakeBack(t *testing.T) {
+	w := newWorld(t)
+	w.attack(t, "a shell")
+	w.waiting(t, "not-done", v1alpha1.TierAnalyst)
+	a := w.run(t, "alice", "undo", "--case", "shop-7f3a", "--yes", "--reason", "a drill")
+	contains(t, "error", failure(t, a), "there is nothing of case shop-7f3a to take back")
 }
