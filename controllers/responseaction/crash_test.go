@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
@@ -93,7 +94,9 @@ type watchedTool struct {
 }
 
 func (c watchedTool) Execute(ctx context.Context, request connectors.Request, plan connectors.Plan) (connectors.Result, error) {
-	c.check(request, plan)
+	if request.Operation == "isolate" {
+		c.check(request, plan)
+	}
 	c.fuse.burn("before the execution")
 	c.At(fake.AtHalf, func() error { c.fuse.burn("half way through the execution"); return nil })
 	result, err := c.Connector.Execute(ctx, request, plan)
@@ -120,6 +123,20 @@ func (c watchedTool) check(request connectors.Request, plan connectors.Plan) {
 	}
 }
 
+// dies reconciles once, and says whether the process died of it.
+func (w *world) dies(process *responseaction.Reconciler, name string) (died bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			if _, ok := p.(crash); !ok {
+				panic(p)
+			}
+			died = true
+		}
+	}()
+	_, _ = process.Reconcile(w.t.Context(), w.request(name)) // an error is tried again
+	return false
+}
+
 // live runs an action to its end, with a process that dies at the n-th effect and
 // is then restarted. It returns where it died; empty if it lived.
 func (w *world) live(name string, n int) string {
@@ -131,19 +148,7 @@ func (w *world) live(name string, n int) string {
 	}
 	process := restart()
 	for range 30 {
-		died := func() (died bool) {
-			defer func() {
-				if p := recover(); p != nil {
-					if _, ok := p.(crash); !ok {
-						panic(p)
-					}
-					died = true
-				}
-			}()
-			_, _ = process.Reconcile(w.t.Context(), w.request(name)) // an error is tried again
-			return false
-		}()
-		if died {
+		if w.dies(process, name) {
 			process = restart()
 			continue
 		}
@@ -204,6 +209,66 @@ func checkOnce(t *testing.T, w *world, where string) {
 	if index := *got.Status.Result.LogIndex; entries[index].Type != audit.TypeResult {
 		t.Errorf("died %s: status.result.logIndex points to %+v", where, entries[index])
 	}
+}
+
+// TestACrashAnywhereFromPlanToUndo dies at every effect of a life in which people approve the
+// action and, when its time is over, its undo.
+func TestACrashAnywhereFromPlanToUndo(t *testing.T) {
+	died := map[string]bool{}
+	for n := 1; ; n++ {
+		w := newWorld(t)
+		w.decisions["isolate"], w.decisions["undo-isolate"] = requireTier(v1alpha1.TierAnalyst, 1), requireTier(v1alpha1.TierAnalyst, 1)
+		w.ask("act", "isolate", func(a *v1alpha1.ResponseAction) { a.Spec.UndoAfter = &metav1.Duration{Duration: time.Minute} })
+		where := w.liveAndUndo(n)
+		if where == "" {
+			break
+		}
+		died[where] = true
+		if w.tool.Marked("shop/web-0", "isolate") || w.tool.Changes("isolate") != 1 || w.tool.Changes("undo-isolate") != 1 {
+			t.Errorf("died %s: done %d times, taken back %d times", where, w.tool.Changes("isolate"), w.tool.Changes("undo-isolate"))
+		}
+		if got := w.get("act").Status.UndoneBy; got != "act-undo" {
+			t.Errorf("died %s: undone by %q", where, got)
+		}
+		if executions, intents := w.executions(), strings.Count(w.log.types(), string(audit.TypeIntent)); intents < 2 || executions > intents+1 {
+			t.Errorf("died %s: executed %d times with the entries %s", where, executions, w.log.types())
+		}
+	}
+	for _, want := range []string{
+		"before create", "after create", "before append of decision", "after append of decision", "before append of intent",
+		"half way through the execution", "before append of undo", "after append of undo", "after status write",
+	} {
+		if !died[want] {
+			t.Errorf("never died %s", want)
+		}
+	}
+}
+
+// liveAndUndo is live for an action and the undo that it makes, which people approve as soon as they wait.
+func (w *world) liveAndUndo(n int) string {
+	w.t.Helper()
+	f := &fuse{left: n}
+	w.registry.Set(w.namespace, "tool", watchedTool{w.tool, w, "act", f})
+	process := w.with(mortal{w.client, w, f}, mortalLog{w.log, f})
+	decided := map[string]bool{}
+	for range 30 {
+		for _, name := range []string{"act", "act-undo"} {
+			if w.dies(process, name) {
+				process = w.with(mortal{w.client, w, f}, mortalLog{w.log, f})
+			}
+			action := &v1alpha1.ResponseAction{}
+			if w.client.Get(w.t.Context(), w.key(name), action) == nil && !decided[name] && response.Standing(action) == v1alpha1.ReasonWaitingForApproval {
+				decided[name] = true
+				w.decideOn(name, "alice", v1alpha1.TierAnalyst, v1alpha1.Approve)
+			}
+		}
+		w.clock.Step(10 * time.Second)
+		if w.get("act").Status.UndoneBy != "" && w.get("act-undo").Status.Result.LogIndex != nil {
+			return f.where
+		}
+	}
+	w.t.Fatalf("died %s, and is not undone: %+v", f.where, w.get("act").Status)
+	return ""
 }
 
 func TestACrashDuringUndoTakesBackOnce(t *testing.T) {
