@@ -9,6 +9,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
@@ -62,7 +63,9 @@ type Reconciler struct {
 	client client.Client
 	clock  clock.PassiveClock
 	store  *store
-	steps  []step
+	// targets that are acted on.
+	targets *targets
+	steps   []step
 }
 
 // NewReconciler wires the steps, in the order in which they are taken.
@@ -73,7 +76,7 @@ func NewReconciler(d Dependencies) *Reconciler {
 	guard := guard{reader: d.Client, rails: d.Rails}
 	stop := stop{reader: d.Live, operator: d.Rails.Namespace}
 	observe := observe{stop: stop, targets: targets, attempts: newAttempts()}
-	return &Reconciler{client: d.Client, clock: d.Clock, store: store, steps: []step{
+	return &Reconciler{client: d.Client, clock: d.Clock, store: store, targets: targets, steps: []step{
 		settle{client: d.Client, store: store},
 		expire{},
 		resolve{reader: d.Client, connectors: d.Connectors},
@@ -87,7 +90,7 @@ func NewReconciler(d Dependencies) *Reconciler {
 		guard,
 		stop,
 		execute{
-			targets: targets, budget: newBudget(d.Client, d.Rails.HourlyCap), log: d.Log, store: store, observe: observe,
+			reader: d.Client, targets: targets, budget: newBudget(d.Client, d.Rails.HourlyCap), log: d.Log, store: store, observe: observe,
 			reach: reach{reader: d.Client},
 		},
 	}}
@@ -137,16 +140,23 @@ func (c *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	action := &v1alpha1.ResponseAction{}
 	if err := c.client.Get(ctx, request.NamespacedName, action); err != nil {
 		c.store.forget(request.NamespacedName)
+		if apierrors.IsNotFound(err) {
+			c.targets.forget(request.NamespacedName)
+		}
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	if action.DeletionTimestamp != nil {
+		c.targets.forget(request.NamespacedName)
 		return reconcile.Result{}, nil
 	}
 	if c.store.behind(action) {
 		return reconcile.Result{RequeueAfter: staleRetry}, nil
 	}
 	r := newRun(action, c.clock.Now())
-	defer r.release()
+	defer func() {
+		c.targets.note(r.action)
+		r.release()
+	}()
 	after, err := c.walk(ctx, r)
 	if !errors.Is(err, errStale) && !errors.Is(err, errUnsaved) {
 		err = errors.Join(err, c.store.save(ctx, r))

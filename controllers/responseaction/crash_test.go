@@ -465,3 +465,43 @@ func TestOneActionAtATimeOnATarget(t *testing.T) {
 	w.expect(w.must("one"), v1alpha1.ReasonSucceeded, "")
 	w.expect(w.must("two"), v1alpha1.ReasonSucceeded, "")
 }
+
+func TestNothingActsWhereAnOutcomeIsNotKnownYet(t *testing.T) {
+	for name, crash := range map[string]bool{"in the same process": false, "after a crash": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.ask("one", "isolate")
+			w.ask("two", "label")
+			lost := func() error { return fmt.Errorf("connection reset") }
+			w.tool.At(fake.AtEnd, lost) // done, but nobody knows
+			w.tool.At(fake.AtObserve, lost)
+			if _, err := w.pass("one"); err == nil {
+				t.Fatal("want an error, for the back-off")
+			}
+			if crash {
+				w.restart()
+			}
+			w.expect(w.must("two"), v1alpha1.ReasonAuthorized, "another action on the same target")
+			w.expect(w.must("one"), v1alpha1.ReasonSucceeded, "")
+			w.expect(w.must("two"), v1alpha1.ReasonSucceeded, "")
+		})
+	}
+}
+
+func TestAnActionThatIsGoneKeepsNobodyWaiting(t *testing.T) {
+	w := newWorld(t)
+	w.ask("one", "isolate")
+	w.ask("two", "label")
+	w.tool.At(fake.AtEnd, func() error { return fmt.Errorf("connection reset") })
+	w.tool.At(fake.AtObserve, func() error { return fmt.Errorf("connection reset") })
+	if _, err := w.pass("one"); err == nil {
+		t.Fatal("want an error, for the back-off")
+	}
+	if err := w.client.Delete(t.Context(), w.get("one")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.pass("one"); err != nil {
+		t.Fatal(err)
+	}
+	w.expect(w.must("two"), v1alpha1.ReasonSucceeded, "")
+}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/connectors"
@@ -19,6 +20,7 @@ const lockRetry = 50 * time.Millisecond
 
 // execute sequences the intent in the log, marks the action as begun, and only then acts.
 type execute struct {
+	reader  client.Reader
 	targets *targets
 	budget  *budget
 	log     Log
@@ -32,6 +34,9 @@ func (s execute) take(ctx context.Context, r *run) (next, error) {
 		// It became authorized after this pass began: the next one makes the plan again.
 		r.wait(v1alpha1.ReasonAuthorized, "runs as soon as the plan is confirmed")
 		return lookAgain(lockRetry), nil
+	}
+	if err := s.targets.recall(ctx, s.reader); err != nil {
+		return halt, err
 	}
 	if !r.lock(s.targets, r.turn, touched(r.plan)...) {
 		r.wait(v1alpha1.ReasonAuthorized, "runs as soon as another action on the same target or workload is done")

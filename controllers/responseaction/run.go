@@ -6,6 +6,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/connectors"
@@ -120,7 +121,7 @@ func expiry(action *v1alpha1.ResponseAction) time.Time {
 // lock takes the targets for this pass, unless it has them already.
 func (r *run) lock(t *targets, turn uint64, wanted ...v1alpha1.TargetReference) bool {
 	if r.unlock == nil {
-		r.unlock = t.acquire(turn, wanted...)
+		r.unlock = t.acquire(client.ObjectKeyFromObject(r.action), turn, wanted...)
 	}
 	return r.unlock != nil
 }
