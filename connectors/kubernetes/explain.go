@@ -94,15 +94,15 @@ func (a account) handOver() string {
 		" and a RoleBinding of it to ServiceAccount tocsin-system/tocsin", a, a.namespace, a.name)
 }
 
-// refused says whether the API server answered that it did nothing. After any
-// other error a write may have happened.
+// refused says whether the API server answered that it did nothing, and would again. After
+// most other errors a write may have happened; one that has too much to do takes it later.
 func refused(err error) bool {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) {
 		return false
 	}
 	code := status.Status().Code
-	return code >= 400 && code < 500 && code != http.StatusRequestTimeout
+	return code >= 400 && code < 500 && code != http.StatusRequestTimeout && code != http.StatusTooManyRequests
 }
 
 // definite are the errors of the contract: they say that nothing was done.
