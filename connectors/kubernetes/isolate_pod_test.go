@@ -254,3 +254,8 @@ func TestIsolationIsCheap(t *testing.T) {
 		t.Errorf("observing took %d requests, want 2", got)
 	}
 }
+
+func (w *world) isolatePod(t *testing.T) conformance.Action {
+	fresh := func() client.Object { return w.pod("isolated", nil) }
+	return w.action(t, "isolate-pod", args("pod", w.namespace+"/isolated"), fresh, true, "v1 Pod", networkPolicies)
+}
