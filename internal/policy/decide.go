@@ -155,14 +155,20 @@ func names(asked []Candidate) []string {
 	return found
 }
 
+// shortest of the tenant's own, or else the default; a foreign one may only shorten that.
 func shortest(asked []Candidate) time.Duration {
-	ttl := defaultTTL
-	for i, c := range asked {
-		if i == 0 || c.ApprovalTTL < ttl {
-			ttl = c.ApprovalTTL
+	var own, foreign time.Duration
+	for _, c := range asked {
+		of := &own
+		if c.Foreign {
+			of = &foreign
+		}
+		if *of == 0 || c.ApprovalTTL < *of {
+			*of = c.ApprovalTTL
 		}
 	}
-	return ttl
+	own = cmp.Or(own, defaultTTL)
+	return min(own, cmp.Or(foreign, own))
 }
 
 // patience is the shortest that any policy asked for, or else the standard.
@@ -176,11 +182,13 @@ func patience(asked []Candidate, standard time.Duration, of func(Candidate) time
 	return &metav1.Duration{Duration: cmp.Or(shortest, standard)}
 }
 
-// breakGlass is allowed where every policy asked allows it, and there is one. One that cannot
+// breakGlass is allowed where every policy asked allows it, and one of the tenant's own is among
+// them: a foreign one takes nothing away from what is demanded by default. One that cannot
 // be asked might have demanded more than it was written to let pass over.
 func (t *tally) breakGlass(asked []Candidate) v1alpha1.BreakGlass {
 	forbids := func(c Candidate) bool { return c.BreakGlass != v1alpha1.BreakGlassAllowed }
-	if t.broken || len(asked) == 0 || slices.ContainsFunc(asked, forbids) {
+	own := func(c Candidate) bool { return !c.Foreign }
+	if t.broken || !slices.ContainsFunc(asked, own) || slices.ContainsFunc(asked, forbids) {
 		return v1alpha1.BreakGlassForbidden
 	}
 	return v1alpha1.BreakGlassAllowed

@@ -19,6 +19,8 @@ func TestPatienceAndBreakGlass(t *testing.T) {
 		return c
 	}
 	allowed := with("allowed", 5*time.Minute, 0, v1alpha1.BreakGlassAllowed)
+	foreign, forbids := with("foreign", 0, 0, v1alpha1.BreakGlassAllowed), with("forbids", 0, 0, "")
+	foreign.Foreign, forbids.Foreign = true, true
 	broken := Candidate{Name: "broken", BreakGlass: v1alpha1.BreakGlassAllowed, NotReady: "not Rego"}
 	type answer struct {
 		Remind, Escalate time.Duration
@@ -28,14 +30,17 @@ func TestPatienceAndBreakGlass(t *testing.T) {
 		candidates []Candidate
 		want       answer
 	}{
-		"no policy":                   {nil, answer{time.Hour, 2 * time.Hour, "Forbidden"}},
-		"one that says nothing of it": {[]Candidate{with("a", 0, 0, "")}, answer{time.Hour, 2 * time.Hour, "Forbidden"}},
-		"one that allows it":          {[]Candidate{allowed}, answer{5 * time.Minute, 2 * time.Hour, "Allowed"}},
-		"the shortest holds":          {[]Candidate{allowed, with("b", time.Minute, 3*time.Hour, "Allowed")}, answer{time.Minute, 3 * time.Hour, "Allowed"}},
-		"longer than where none says": {[]Candidate{with("a", 0, 8*time.Hour, "")}, answer{time.Hour, 8 * time.Hour, "Forbidden"}},
-		"all must allow it":           {[]Candidate{allowed, with("b", 0, 0, "Forbidden")}, answer{5 * time.Minute, 2 * time.Hour, "Forbidden"}},
-		"one that cannot be asked":    {[]Candidate{allowed, broken}, answer{5 * time.Minute, 2 * time.Hour, "Forbidden"}},
-		"shorter than may be":         {[]Candidate{with("a", -time.Hour, time.Nanosecond, "")}, answer{time.Hour, 2 * time.Hour, "Forbidden"}},
+		"no policy":                                   {nil, answer{time.Hour, 2 * time.Hour, "Forbidden"}},
+		"one that says nothing of it":                 {[]Candidate{with("a", 0, 0, "")}, answer{time.Hour, 2 * time.Hour, "Forbidden"}},
+		"one that allows it":                          {[]Candidate{allowed}, answer{5 * time.Minute, 2 * time.Hour, "Allowed"}},
+		"the shortest holds":                          {[]Candidate{allowed, with("b", time.Minute, 3*time.Hour, "Allowed")}, answer{time.Minute, 3 * time.Hour, "Allowed"}},
+		"longer than where none says":                 {[]Candidate{with("a", 0, 8*time.Hour, "")}, answer{time.Hour, 8 * time.Hour, "Forbidden"}},
+		"all must allow it":                           {[]Candidate{allowed, with("b", 0, 0, "Forbidden")}, answer{5 * time.Minute, 2 * time.Hour, "Forbidden"}},
+		"a foreign one alone":                         {[]Candidate{foreign}, answer{time.Hour, 2 * time.Hour, "Forbidden"}},
+		"a foreign one that allows it, and one's own": {[]Candidate{allowed, foreign}, answer{5 * time.Minute, 2 * time.Hour, "Allowed"}},
+		"a foreign one that forbids it":               {[]Candidate{allowed, forbids}, answer{5 * time.Minute, 2 * time.Hour, "Forbidden"}},
+		"one that cannot be asked":                    {[]Candidate{allowed, broken}, answer{5 * time.Minute, 2 * time.Hour, "Forbidden"}},
+		"shorter than may be":                         {[]Candidate{with("a", -time.Hour, time.Nanosecond, "")}, answer{time.Hour, 2 * time.Hour, "Forbidden"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

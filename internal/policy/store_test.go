@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -104,10 +105,7 @@ func tenants(namespace, name, body string, of ...string) v1alpha1.ApprovalPolicy
 
 func TestWhoSpeaksForATenant(t *testing.T) {
 	const denies, allows, broken = `deny contains "no" if true`, `allow contains "yes" if true`, "deny {"
-	byRisk := v1alpha1.Decision{
-		Outcome: v1alpha1.DecisionRequire, Tier: v1alpha1.TierAnalyst, Approvals: 1, ApprovalTTL: hours(1),
-		Reasons: []string{"by default an operation of medium risk waits for one analyst"},
-	}
+	byRisk := demand(v1alpha1.TierAnalyst, 1, hours(1), "by default an operation of medium risk waits for one analyst")
 	asked := func(d v1alpha1.Decision, names ...string) v1alpha1.Decision { d.Policies = names; return d }
 	denied := func(by string) v1alpha1.Decision {
 		return v1alpha1.Decision{Outcome: v1alpha1.DecisionDeny, Reasons: []string{by + ": no"}, Policies: []string{by}}
@@ -123,20 +121,10 @@ func TestWhoSpeaksForATenant(t *testing.T) {
 		"the operator's, without tenants":      {tenants("tocsin-system", "p", denies), byRisk},
 		"what the operator's allow is no word": {tenants("tocsin-system", "p", allows, "*"), asked(byRisk, "tocsin-system/p")},
 		"another tenant's":                     {tenants("shop", "p", allows, "soc"), byRisk},
-		"the operator's, broken": {tenants("tocsin-system", "p", broken, "*"), v1alpha1.Decision{
-			Outcome: v1alpha1.DecisionRequire, Tier: v1alpha1.TierSenior, Approvals: 1, ApprovalTTL: hours(1), Policies: []string{"tocsin-system/p"},
-			Reasons: []string{
-				byRisk.Reasons[0],
-				"policy tocsin-system/p cannot be asked, so a senior must approve: not ready: spec.module:3:6: unexpected eof token",
-			},
-		}},
-		"a tenant that would speak for others": {tenants("soc", "p", allows, "*"), v1alpha1.Decision{
-			Outcome: v1alpha1.DecisionRequire, Tier: v1alpha1.TierSenior, Approvals: 1, ApprovalTTL: hours(1), Policies: []string{"p"},
-			Reasons: []string{
-				byRisk.Reasons[0],
-				"policy p cannot be asked, so a senior must approve: not ready: spec.scope.tenants: must be empty in namespace soc; only policies in tocsin-system, where the operator runs, speak of other tenants' actions",
-			},
-		}},
+		"the operator's, broken": {tenants("tocsin-system", "p", broken, "*"), asked(demand(v1alpha1.TierSenior, 1, hours(1), byRisk.Reasons[0],
+			"policy tocsin-system/p cannot be asked, so a senior must approve: not ready: spec.module:3:6: unexpected eof token"), "tocsin-system/p")},
+		"a tenant that would speak for others": {tenants("soc", "p", allows, "*"), asked(demand(v1alpha1.TierSenior, 1, hours(1), byRisk.Reasons[0],
+			"policy p cannot be asked, so a senior must approve: not ready: spec.scope.tenants: must be empty in namespace soc; only policies in tocsin-system, where the operator runs, speak of other tenants' actions"), "p")},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -154,11 +142,37 @@ func TestATenantCannotLowerWhatThePlatformDemands(t *testing.T) {
 	two := tenants("tocsin-system", "p", `require contains {"tier": "senior", "approvals": 2, "reason": "two"} if true`, "*")
 	own := tenants("soc", "p", `allow contains "mine" if true`)
 	got := Decide(t.Context(), NewStore("tocsin-system").Candidates(t.Context(), "soc", []v1alpha1.ApprovalPolicy{own, two}), Input{Action: Action{Risk: v1alpha1.RiskLow}})
-	want := v1alpha1.Decision{
-		Outcome: v1alpha1.DecisionRequire, Tier: v1alpha1.TierSenior, Approvals: 2, ApprovalTTL: hours(1),
-		Reasons: []string{"tocsin-system/p: two"}, Policies: []string{"p", "tocsin-system/p"},
-	}
+	want := demand(v1alpha1.TierSenior, 2, hours(1), "tocsin-system/p: two")
+	want.Policies = []string{"p", "tocsin-system/p"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("decision (-want +got):\n%s", diff)
+	}
+}
+
+// What people approved must not count for longer because of somebody else's policy.
+func TestTheLifeOfApprovals(t *testing.T) {
+	with := func(name string, foreign bool, ttl time.Duration) Candidate {
+		c := said(t, name, `deny contains "never" if false`)
+		c.Foreign, c.ApprovalTTL = foreign, ttl
+		return c
+	}
+	tests := map[string]struct {
+		candidates []Candidate
+		want       time.Duration
+	}{
+		"nobody's":                   {nil, time.Hour},
+		"the tenant's own":           {[]Candidate{with("a", false, 3*time.Hour), with("b", false, 2*time.Hour)}, 2 * time.Hour},
+		"a foreign one is shorter":   {[]Candidate{with("a", true, time.Minute), with("b", false, 2*time.Hour)}, time.Minute},
+		"a foreign one is longer":    {[]Candidate{with("a", true, 9*time.Hour), with("b", false, 2*time.Hour)}, 2 * time.Hour},
+		"a foreign one alone":        {[]Candidate{with("a", true, 9*time.Hour)}, time.Hour},
+		"a foreign one alone, short": {[]Candidate{with("a", true, time.Minute)}, time.Minute},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			got := Decide(t.Context(), tt.candidates, Input{Action: Action{Risk: v1alpha1.RiskHigh}})
+			if got.ApprovalTTL.Duration != tt.want {
+				t.Errorf("got %s, want %s", got.ApprovalTTL.Duration, tt.want)
+			}
+		})
 	}
 }
