@@ -13,7 +13,7 @@ func assetsDir(ctx context.Context) (string, error) {
 	if dir := os.Getenv("KUBEBUILDER_ASSETS"); dir != "" {
 		return dir, checkAssets(dir)
 	}
-	return ensureBuilt(ctx, binaries)
+	return kubernetes.ensureBuilt(ctx, binaries)
 }
 
 func checkAssets(dir string) error {
@@ -33,7 +33,7 @@ func controllerManagerPath(ctx context.Context, assets string) (string, error) {
 	}
 	for _, b := range binaries {
 		if b.name == controllerManager {
-			dir, err := ensureBuilt(ctx, []binary{b})
+			dir, err := kubernetes.ensureBuilt(ctx, []binary{b})
 			return filepath.Join(dir, controllerManager), err
 		}
 	}

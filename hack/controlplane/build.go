@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	_ "embed"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -16,16 +15,27 @@ import (
 	"syscall"
 )
 
-//go:embed go.mod
-var goMod string
+// module is a Go module that programs are built from.
+type module struct {
+	// dir of its go.mod below this one.
+	dir string
+	// release is the dependency whose version names the folder in the cache.
+	release string
+	what    string
+}
 
-//go:embed go.sum
-var goSum []byte
+var (
+	kubernetes = module{".", "k8s.io/kubernetes", "Kubernetes"}
+	// The runtime's dependencies and those of Kubernetes must not choose each other's versions.
+	containerRuntime = module{"node", "github.com/containerd/containerd/v2", "the container runtime, containerd"}
+)
 
-// binary is a program of the control plane and the Go package it is built from.
+// binary is a program and the Go package it is built from.
 type binary struct {
 	name string
 	pkg  string
+	// flags of go build, beside those that all have.
+	flags []string
 }
 
 const (
@@ -36,20 +46,19 @@ const (
 )
 
 var binaries = []binary{
-	{apiServer, "k8s.io/kubernetes/cmd/kube-apiserver"},
-	{controllerManager, "k8s.io/kubernetes/cmd/kube-controller-manager"},
-	{kubectl, "k8s.io/kubernetes/cmd/kubectl"},
-	{etcd, "./etcd"},
+	{name: apiServer, pkg: "k8s.io/kubernetes/cmd/kube-apiserver"},
+	{name: controllerManager, pkg: "k8s.io/kubernetes/cmd/kube-controller-manager"},
+	{name: kubectl, pkg: "k8s.io/kubernetes/cmd/kubectl"},
+	{name: etcd, pkg: "./etcd"},
 }
 
-// ensureBuilt returns the cache folder, after building those of the wanted
-// programs that it lacks.
-func ensureBuilt(ctx context.Context, wanted []binary) (string, error) {
-	root, err := cacheRoot(os.Getenv)
+// ensureBuilt returns the module's folder in the cache, after building those of the
+// wanted programs that it lacks.
+func (m module) ensureBuilt(ctx context.Context, wanted []binary) (string, error) {
+	dir, err := m.cacheDir()
 	if err != nil {
 		return "", err
 	}
-	dir := filepath.Join(root, cacheKey(kubernetesVersion(goMod), goSum), "bin")
 	if len(missing(dir, wanted)) == 0 {
 		return dir, nil
 	}
@@ -61,18 +70,49 @@ func ensureBuilt(ctx context.Context, wanted []binary) (string, error) {
 		return "", err
 	}
 	defer unlock()
-	return dir, buildAll(ctx, dir, missing(dir, wanted))
+	return dir, m.buildAll(ctx, dir, missing(dir, wanted))
 }
 
-func buildAll(ctx context.Context, dir string, todo []binary) error {
+// cacheDir is where the module's programs are, or will be.
+func (m module) cacheDir() (string, error) {
+	root, err := cacheRoot(os.Getenv)
+	if err != nil {
+		return "", err
+	}
+	version, err := m.version()
+	if err != nil {
+		return "", err
+	}
+	sums, err := m.read("go.sum")
+	return filepath.Join(root, cacheKey(version, sums), "bin"), err
+}
+
+func (m module) version() (string, error) {
+	mod, err := m.read("go.mod")
+	return requiredVersion(string(mod), m.release), err
+}
+
+func (m module) read(name string) ([]byte, error) {
+	src, err := sourceDir()
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(filepath.Join(src, m.dir, name))
+}
+
+func (m module) buildAll(ctx context.Context, dir string, todo []binary) error {
 	if len(todo) == 0 {
 		return nil
 	}
-	fmt.Fprintf(os.Stderr, "Building the control plane (Kubernetes %s) into %s.\n", kubernetesVersion(goMod), dir)
-	fmt.Fprintln(os.Stderr, "Once only; with an empty Go cache it takes about eight minutes on two cores.")
+	version, err := m.version()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "Building %s %s into %s.\n", m.what, version, dir)
+	fmt.Fprintln(os.Stderr, "Once only; with an empty Go cache it takes minutes: eight for a control plane on two cores, four for a node.")
 	for i, b := range todo {
 		done := showProgress(os.Stderr, fmt.Sprintf("[%d/%d] %s", i+1, len(todo), b.name))
-		err := build(ctx, dir, b)
+		err := m.build(ctx, dir, version, b)
 		done(err)
 		if err != nil {
 			return err
@@ -83,7 +123,7 @@ func buildAll(ctx context.Context, dir string, todo []binary) error {
 
 // build writes beside the final name and renames, so that an interrupted build
 // leaves nothing that looks finished.
-func build(ctx context.Context, dir string, b binary) error {
+func (m module) build(ctx context.Context, dir, version string, b binary) error {
 	src, err := sourceDir()
 	if err != nil {
 		return err
@@ -91,9 +131,10 @@ func build(ctx context.Context, dir string, b binary) error {
 	partial := filepath.Join(dir, "."+b.name+".partial")
 	defer os.Remove(partial)
 
-	cmd := exec.CommandContext(ctx, "go", "build", "-ldflags", linkFlags(kubernetesVersion(goMod)), "-o", partial, b.pkg)
+	args := append([]string{"build", "-ldflags", linkFlags(version), "-o", partial}, b.flags...)
+	cmd := exec.CommandContext(ctx, "go", append(args, b.pkg)...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.Dir = src
+	cmd.Dir = filepath.Join(src, m.dir)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
@@ -139,11 +180,11 @@ func cacheKey(version string, sums []byte) string {
 	return version + "-" + hex.EncodeToString(digest[:6])
 }
 
-// kubernetesVersion reads the required version of k8s.io/kubernetes from a go.mod.
-func kubernetesVersion(mod string) string {
+// requiredVersion reads the version of a dependency that a go.mod requires.
+func requiredVersion(mod, path string) string {
 	for line := range strings.Lines(mod) {
 		fields := strings.Fields(line)
-		if len(fields) >= 2 && fields[0] == "k8s.io/kubernetes" {
+		if len(fields) >= 2 && fields[0] == path {
 			return fields[1]
 		}
 	}
@@ -178,7 +219,7 @@ func lock(path string) (unlock func(), err error) {
 	}
 	fd := int(f.Fd())
 	if syscall.Flock(fd, syscall.LOCK_EX|syscall.LOCK_NB) != nil {
-		fmt.Fprintln(os.Stderr, "Waiting for another build of the control plane to end.")
+		fmt.Fprintln(os.Stderr, "Waiting for another build to end.")
 		if err := syscall.Flock(fd, syscall.LOCK_EX); err != nil {
 			f.Close()
 			return nil, fmt.Errorf("locking %s: %w", path, err)

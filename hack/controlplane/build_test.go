@@ -29,7 +29,7 @@ func TestCacheRoot(t *testing.T) {
 	}
 }
 
-func TestKubernetesVersion(t *testing.T) {
+func TestRequiredVersion(t *testing.T) {
 	tests := map[string]struct{ mod, want string }{
 		"in a block":     {"require (\n\tgo.etcd.io/etcd/server/v3 v3.7.3\n\tk8s.io/kubernetes v1.37.2\n)\n", "v1.37.2"},
 		"with a comment": {"\tk8s.io/kubernetes v1.30.0 // indirect\n", "v1.30.0"},
@@ -37,16 +37,18 @@ func TestKubernetesVersion(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			if got := kubernetesVersion(tt.mod); got != tt.want {
+			if got := requiredVersion(tt.mod, kubernetes.release); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
 	}
 }
 
-func TestEmbeddedModuleNamesAVersion(t *testing.T) {
-	if v := kubernetesVersion(goMod); !strings.HasPrefix(v, "v1.") {
-		t.Errorf("go.mod requires k8s.io/kubernetes %q", v)
+func TestModulesNameVersions(t *testing.T) {
+	for _, m := range []module{kubernetes, containerRuntime} {
+		if v, err := m.version(); err != nil || !strings.HasPrefix(v, "v") {
+			t.Errorf("%s requires %s %q, %v", m.dir, m.release, v, err)
+		}
 	}
 }
 

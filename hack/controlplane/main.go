@@ -1,5 +1,6 @@
 // Command controlplane builds, starts and stops a real Kubernetes control plane
-// on this machine, without root, containers or binary downloads.
+// on this machine, without root, containers or binary downloads; and with root
+// nodes that run pods.
 package main
 
 import (
@@ -16,10 +17,11 @@ import (
 
 const usage = `usage: controlplane <command>
 
-  build                 build etcd, kube-apiserver, kube-controller-manager and kubectl where missing
+  build [--nodes]       build etcd, kube-apiserver, kube-controller-manager and kubectl where missing; what nodes need too
   assets                print the folder that holds them (KUBEBUILDER_ASSETS), building where necessary
   start --dir DIR ...   start a control plane that keeps its data, logs and admin.kubeconfig in DIR
   stop  --dir DIR       stop what start started there
+  sandbox COMMAND ...   run a command from which "start --nodes" works; all that it started is gone afterwards (root)
 `
 
 func main() {
@@ -41,8 +43,7 @@ func run(ctx context.Context, args []string) error {
 	}
 	switch args[0] {
 	case "build":
-		_, err := ensureBuilt(ctx, binaries)
-		return err
+		return buildCommand(ctx, args[1:])
 	case "assets":
 		dir, err := assetsDir(ctx)
 		if err != nil {
@@ -62,10 +63,27 @@ func run(ctx context.Context, args []string) error {
 			return err
 		}
 		return stopAll(opts)
+	case "sandbox":
+		return sandbox(ctx, args[1:])
+	case insideCommand:
+		return inside(args[1:])
 	default:
 		fmt.Fprint(os.Stderr, usage)
 		return fmt.Errorf("unknown command %q", args[0])
 	}
+}
+
+func buildCommand(ctx context.Context, args []string) error {
+	fs := flag.NewFlagSet("build", flag.ContinueOnError)
+	node := fs.Bool("nodes", false, "build what nodes need too")
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	if _, err := kubernetes.ensureBuilt(ctx, binaries); err != nil || !*node {
+		return err
+	}
+	_, _, err := buildNode(ctx)
+	return err
 }
 
 type startOptions struct {
@@ -74,6 +92,7 @@ type startOptions struct {
 	webhookTokenFile  string
 	auditPolicy       string
 	controllerManager bool
+	withNodes         bool
 }
 
 func parseStart(args []string) (startOptions, error) {
@@ -84,9 +103,11 @@ func parseStart(args []string) (startOptions, error) {
 	fs.StringVar(&o.webhookTokenFile, "audit-webhook-token-file", "", "file with the bearer token for that URL")
 	fs.StringVar(&o.auditPolicy, "audit-policy", "", "audit policy file (default: the one built in)")
 	fs.BoolVar(&o.controllerManager, "controller-manager", false, "start kube-controller-manager too")
+	fs.BoolVar(&o.withNodes, "nodes", false, "start kube-controller-manager, kube-scheduler and two nodes that run pods of image\n"+busyboxImage)
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}
+	o.controllerManager = o.controllerManager || o.withNodes
 	if fs.NArg() > 0 {
 		return o, fmt.Errorf("start takes no argument %q", fs.Arg(0))
 	}

@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -30,6 +31,9 @@ var certificates = []x509.Certificate{
 	servingCertificate("audit-webhook"),
 	clientCertificate("admin", "system:masters"),
 	clientCertificate("system:kube-controller-manager"),
+	clientCertificate("system:kube-scheduler"),
+	clientCertificate("system:node:"+nodeName(1), "system:nodes"),
+	clientCertificate("system:node:"+nodeName(2), "system:nodes"),
 }
 
 func servingCertificate(name string) x509.Certificate {
@@ -123,10 +127,7 @@ func writePEM(path, kind string, der []byte) error {
 	return os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600)
 }
 
-// fileName drops the "system:" of a component's user name.
+// fileName is the name of the component or node that has a user name.
 func fileName(commonName string) string {
-	if commonName == "system:"+controllerManager {
-		return controllerManager
-	}
-	return commonName
+	return commonName[strings.LastIndex(commonName, ":")+1:]
 }

@@ -20,7 +20,7 @@ import (
 var defaultAuditPolicy []byte
 
 // In the order in which they are stopped: clients before their servers.
-var components = []string{controllerManager, apiServer, etcd}
+var components = []string{scheduler, controllerManager, apiServer, etcd}
 
 // plane is a control plane while it is being started.
 type plane struct {
@@ -43,6 +43,11 @@ func start(ctx context.Context, o startOptions) (err error) {
 	if err := refuseRunning(o.dir); err != nil {
 		return err
 	}
+	if o.withNodes {
+		if err := checkSandbox(); err != nil {
+			return err
+		}
+	}
 	p, err := prepare(ctx, o)
 	if err != nil {
 		return err
@@ -63,12 +68,20 @@ func start(ctx context.Context, o startOptions) (err error) {
 			return err
 		}
 	}
+	if p.withNodes {
+		if err := p.startNodes(ctx); err != nil {
+			return err
+		}
+	}
 	fmt.Fprintf(os.Stderr, "Kubernetes %s is ready: export KUBECONFIG=%s\n", p.apiURL(), p.file("admin.kubeconfig"))
 	return nil
 }
 
 func stopAll(dir string) error {
 	var errs []error
+	for _, n := range nodesIn(dir) {
+		errs = append(errs, stop(n.dir, kubelet), stop(n.dir, containerd))
+	}
 	for _, name := range components {
 		errs = append(errs, stop(dir, name))
 	}
@@ -172,6 +185,10 @@ func (p *plane) startAPIServer(ctx context.Context) error {
 }
 
 func (p *plane) apiServerArgs() []string {
+	authorization := "RBAC"
+	if p.withNodes {
+		authorization = "Node,RBAC"
+	}
 	args := []string{
 		"--etcd-servers=" + p.etcdURL(),
 		"--bind-address=127.0.0.1",
@@ -181,7 +198,7 @@ func (p *plane) apiServerArgs() []string {
 		"--tls-cert-file=" + p.pki.cert(apiServer),
 		"--tls-private-key-file=" + p.pki.key(apiServer),
 		"--client-ca-file=" + p.pki.cert("ca"),
-		"--authorization-mode=RBAC",
+		"--authorization-mode=" + authorization,
 		"--allow-privileged=true",
 		"--service-cluster-ip-range=10.0.0.0/24",
 		"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
@@ -192,6 +209,16 @@ func (p *plane) apiServerArgs() []string {
 		// Blocking writes to a file nobody rotates: a count of its lines is complete.
 		"--audit-log-mode=blocking",
 		"--audit-log-maxsize=0",
+	}
+	if p.withNodes {
+		args = append(args,
+			"--enable-admission-plugins=NodeRestriction",
+			// In a sandbox no route tells an address to advertise.
+			"--advertise-address="+p.nodes()[0].address(),
+			"--kubelet-preferred-address-types=InternalIP",
+			"--kubelet-client-certificate="+p.pki.cert("admin"),
+			"--kubelet-client-key="+p.pki.key("admin"),
+		)
 	}
 	if p.webhookURL != "" {
 		args = append(args,

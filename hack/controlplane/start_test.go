@@ -132,11 +132,10 @@ func requireBuilt(t *testing.T) {
 	if os.Getenv("KUBEBUILDER_ASSETS") != "" {
 		return
 	}
-	root, err := cacheRoot(os.Getenv)
+	dir, err := kubernetes.cacheDir()
 	if err != nil {
 		t.Skip(err)
 	}
-	dir := filepath.Join(root, cacheKey(kubernetesVersion(goMod), goSum), "bin")
 	if len(missing(dir, binaries)) > 0 {
 		t.Skip("the control plane is not built yet: run make assets")
 	}
