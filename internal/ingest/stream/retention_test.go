@@ -2,6 +2,7 @@ package stream
 
 import (
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -23,5 +24,26 @@ func TestEventsHaveNoAgeLimit(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.Close()
+	}
+}
+
+// A day may pass without any event.
+func TestNothingExpiresWhereNothingIs(t *testing.T) {
+	s, err := Open(t.Context(), Config{Dir: t.TempDir(), MaxBytes: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for range 2 {
+		last, err := s.Last(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Expire(t.Context(), last, time.Now().Add(2*retention)); err != nil {
+			t.Errorf("with %d processed: %v", last, err)
+		}
+		if _, err := s.Publish(t.Context(), "soc", "falco", []byte("{}")); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -181,7 +181,7 @@ func (s *Stream) Expire(ctx context.Context, processed uint64, now time.Time) er
 		return err
 	}
 	first, limit := info.State.FirstSeq, now.Add(-retention)
-	if processed < first || !info.State.FirstTime.Before(limit) {
+	if info.State.Msgs == 0 || processed < first || !info.State.FirstTime.Before(limit) {
 		return nil
 	}
 	old := sort.Search(int(processed-first+1), func(i int) bool {
