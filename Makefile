@@ -24,7 +24,7 @@ GENERATED := api/v1alpha1/zz_generated.deepcopy.go api/v1alpha1/applyconfigurati
 .PHONY: help
 help: ## List the targets
 	@echo 'make <target>'
-	@awk -F ':.*## ' '/^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 ##@ Generated files
 
@@ -88,6 +88,15 @@ test: $(HELM) $(KUSTOMIZE) ## Run all tests, on a real API server
 	@assets="$$($(MAKE) -s --no-print-directory assets)" || exit 1; \
 	export KUBEBUILDER_ASSETS="$$assets" PATH="$(TOOLS):$$PATH"; \
 	go test ./... && go -C hack/controlplane test ./...
+
+.PHONY: nodes-possible
+nodes-possible: ## Say what this machine lacks to run nodes with pods (make e2e), if anything
+	@go -C hack/controlplane build -o $(CURDIR)/bin/controlplane . && bin/controlplane sandbox true
+
+.PHONY: e2e
+e2e: nodes-possible ## Try actions on real nodes with real pods (Linux, root; logs in .e2e)
+	@bin/controlplane build --nodes
+	go test -count=1 -v -timeout 15m -exec '$(CURDIR)/bin/controlplane sandbox' ./test/e2e
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Run golangci-lint, with kube-api-linter on api/

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -35,6 +36,24 @@ func TestCgroupMounts(t *testing.T) {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestOnlyAbandonedCgroupsGo(t *testing.T) {
+	dir := t.TempDir()
+	const nobody = 1 << 30 // more than any process id
+	abandoned, used := filepath.Join(dir, cgroupPrefix+strconv.Itoa(nobody)), filepath.Join(dir, cgroupPrefix+strconv.Itoa(os.Getpid()))
+	for _, path := range []string{filepath.Join(abandoned, "node-1", "pods"), used, filepath.Join(dir, "system")} {
+		if err := os.MkdirAll(path, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := removeAbandoned(dir); err != nil {
+		t.Fatal(err)
+	}
+	left, err := filepath.Glob(filepath.Join(dir, "*"))
+	if want := []string{filepath.Join(dir, "system"), used}; err != nil || !slices.Equal(left, want) {
+		t.Errorf("left are %v (%v), want %v", left, err, want)
 	}
 }
 

@@ -25,8 +25,8 @@ func sandbox(ctx context.Context, command []string) (err error) {
 	if len(command) == 0 {
 		return errors.New("sandbox needs a command")
 	}
-	if os.Geteuid() != 0 {
-		return errors.New("a node needs root")
+	if err := checkMachine(); err != nil {
+		return err
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -55,6 +55,20 @@ func sandbox(ctx context.Context, command []string) (err error) {
 		return fmt.Errorf("%s: %w", command[0], err)
 	}
 	return nil
+}
+
+// checkMachine tells all at once what a node would lack.
+func checkMachine() error {
+	var errs []error
+	if os.Geteuid() != 0 {
+		errs = append(errs, errors.New("a node needs root"))
+	}
+	if _, err := exec.LookPath("ip"); err != nil {
+		errs = append(errs, errors.New("a node needs ip (Debian: apt-get install iproute2)"))
+	}
+	_, noRuntime := findRunc()
+	_, noImage := findBusybox()
+	return errors.Join(append(errs, noRuntime, noImage)...)
 }
 
 // inside is the first process in a sandbox, and ends as the command does.

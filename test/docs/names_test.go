@@ -20,8 +20,8 @@ func TestNames(t *testing.T) {
 		least int
 	}{
 		"make targets": {
-			mentioned: regexp.MustCompile(`(?m)\bmake ([a-z][a-z-]*)`),
-			exists:    submatches(t, `(?m)^([a-z][a-z-]*):`, "Makefile"),
+			mentioned: regexp.MustCompile(`(?m)\bmake ([a-z][a-z0-9-]*)`),
+			exists:    submatches(t, `(?m)^([a-z][a-z0-9-]*):`, "Makefile"),
 			least:     8,
 		},
 		"verbs of kubectl soc": {
