@@ -36,6 +36,7 @@ var (
 // the outside, and it hears nothing any more.
 type life struct {
 	dead   atomic.Bool
+	ctx    context.Context
 	cancel context.CancelFunc
 	ended  chan struct{}
 	soak   *soak
@@ -62,11 +63,13 @@ func (d *dice) random(n int) int {
 // begin starts an operator, which as often as not finds no API server at first.
 func (s *soak) begin() {
 	for {
-		l := &life{ended: make(chan struct{}), soak: s}
+		ctx, cancel := context.WithCancel(context.Background())
+		l := &life{ctx: ctx, cancel: cancel, ended: make(chan struct{}), soak: s}
 		if err := l.start(); err == nil {
 			s.lives = append(s.lives, l)
 			return
 		}
+		l.kill()
 		time.Sleep(20 * time.Millisecond)
 	}
 }
@@ -99,19 +102,16 @@ func (l *life) start() error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	l.cancel = cancel
-	err = responseaction.SetupWithManager(ctx, mgr, responseaction.Dependencies{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Connectors: registry, Policies: s, Log: mortalLog{s.ledger, l}, Admission: s,
+	err = responseaction.SetupWithManager(l.ctx, mgr, responseaction.Dependencies{
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Connectors: registry, Policies: s, Log: mortalLog{s.ledger, l}, Admission: s, Requesters: s,
 		Events: &events.FakeRecorder{}, Clock: s.clock, Rails: response.Rails{Namespace: "tocsin-system", HourlyCap: 1 << 20},
 	})
 	if err != nil {
-		cancel()
 		return err
 	}
 	go func() {
 		defer close(l.ended)
-		_ = mgr.Start(ctx) // alive starts another where it could not
+		_ = mgr.Start(l.ctx) // alive starts another where it could not
 	}()
 	return nil
 }
@@ -154,7 +154,7 @@ func (w wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 	}
 	step := w.life.soak.ledger.next()
-	answer, err := w.inner.RoundTrip(r)
+	answer, err := w.inner.RoundTrip(r.WithContext(w.span(r)))
 	if err != nil {
 		return answer, err
 	}
@@ -171,6 +171,17 @@ func (w wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		return says(r, http.StatusGatewayTimeout, metav1.StatusReasonTimeout), nil
 	}
 	return answer, nil
+}
+
+// span is how long a request lasts: watches as long as the operator, all else until it is
+// answered, since what was sent takes effect whether the sender lives or not.
+func (w wire) span(r *http.Request) context.Context {
+	if r.URL.Query().Get("watch") == "" {
+		return context.WithoutCancel(r.Context())
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	context.AfterFunc(w.life.ctx, cancel)
+	return ctx
 }
 
 // fault is what happens to a request that never takes effect; nil for none.

@@ -78,16 +78,17 @@ func (s *soak) run(count int) int {
 	for n := range count {
 		s.must(s.cluster.Client.Create(ctx, s.some(n)))
 		time.Sleep(time.Duration(s.random(40)) * time.Millisecond)
-		switch s.random(24) {
-		case 0, 1:
+		switch {
+		case n%12 == 6 || s.random(24) == 0:
 			s.last().kill()
 			s.begin()
-		case 2:
+		case s.random(24) == 0:
 			s.outage.Store(true)
 			time.Sleep(time.Duration(s.random(400)) * time.Millisecond)
 			s.outage.Store(false)
 		}
 		s.alive()
+		s.keepUp(ctx)
 	}
 	s.t.Logf("asked for %d actions, %d kills", count, len(s.lives)-1)
 	s.calm(ctx)
@@ -99,19 +100,35 @@ func (s *soak) run(count int) int {
 	return len(s.lives) - 1
 }
 
-// calm ends the trouble, and waits until nothing gets any further.
+// keepUp lets the operators work off what is open, so that kills meet actions at all points
+// of their lives and not one long queue.
+func (s *soak) keepUp(ctx context.Context) {
+	for range 40 {
+		if len(s.open(ctx)) <= 32 {
+			return
+		}
+		time.Sleep(250 * time.Millisecond)
+	}
+}
+
+// calm ends the trouble, and waits until nothing gets any further. It puts the clock
+// forward, since what nobody can tell is looked for a minute long.
 func (s *soak) calm(ctx context.Context) {
 	s.trouble.Store(false)
-	still := 0
-	// Puts the clock forward, since what nobody can tell is looked for a minute long.
-	for begun := time.Now(); still < 8 && time.Since(begun) < 5*time.Minute; time.Sleep(250 * time.Millisecond) {
+	still, left, moved := 0, 0, time.Now()
+	for still < 8 && time.Since(moved) < 2*time.Minute {
 		s.alive()
-		if open := s.open(ctx); len(open) == 0 {
+		open := len(s.open(ctx))
+		if open == 0 {
 			still++ // an undo may be about to be asked for
 		} else {
 			still = 0
-			s.clock.by.Add(int64(5 * time.Second))
+			s.clock.by.Add(int64(2 * time.Second))
 		}
+		if open != left {
+			left, moved = open, time.Now()
+		}
+		time.Sleep(250 * time.Millisecond)
 	}
 }
 
@@ -144,6 +161,11 @@ func (s *soak) actions(ctx context.Context) []v1alpha1.ResponseAction {
 
 // Since implements responseaction.AdmissionProof.
 func (s *soak) Since(context.Context) (time.Time, error) { return time.Now().Add(-time.Hour), nil }
+
+// Behind implements responseaction.Requesters: nobody asks through a playbook or a ServiceAccount.
+func (s *soak) Behind(context.Context, string, []string, []v1alpha1.Approval) ([]string, error) {
+	return nil, nil
+}
 
 // Decide implements responseaction.Decider: always the same of an action of that name.
 func (s *soak) Decide(_ context.Context, _ string, in policy.Input) v1alpha1.Decision {
