@@ -246,7 +246,7 @@ func TestVerdicts(t *testing.T) {
 		},
 		"the benign twin, new after weeks in which it came as ever": {
 			found:       []evidence{deployed(critical, "catalog", playbook.Answers{"novelty": novelty(41*24, false, 0), "origin": asEver()})},
-			wantVerdict: v1alpha1.BenignPositive, wantAtLeast: -160, wantAtMost: -160,
+			wantVerdict: v1alpha1.BenignPositive, wantAtLeast: -150, wantAtMost: -150,
 		},
 		"the token of a deployer, from outside during a rollout": {
 			found:       []evidence{deployed(critical, "catalog", playbook.Answers{"novelty": novelty(41*24, false, 0), "origin": fromOutside()})},
