@@ -13,17 +13,21 @@ import (
 
 const (
 	lows = 200
-	// first of them may be created before the worst: those whose creation was under way.
-	first = 32
+	// atOnce creations are under way at most.
+	atOnce = 16
 )
 
-// slowAlerts is an API server that creates nothing until the gate is open.
+// slowAlerts is an API server that creates nothing until the gate is open, and then
+// answers as many creations together as there can be, so that their order is that of
+// the pipeline and not of the scheduler.
 type slowAlerts struct {
 	*fakeAlerts
 	gate chan struct{}
 
-	mu    sync.Mutex
-	order []v1alpha1.Severity
+	mu       sync.Mutex
+	held     int
+	answered chan struct{}
+	order    []v1alpha1.Severity
 }
 
 func (s *slowAlerts) Create(ctx context.Context, alert *v1alpha1.Alert) error {
@@ -32,10 +36,24 @@ func (s *slowAlerts) Create(ctx context.Context, alert *v1alpha1.Alert) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	s.mu.Lock()
-	s.order = append(s.order, alert.Spec.Severity)
-	s.mu.Unlock()
+	<-s.hold(alert.Spec.Severity)
 	return s.fakeAlerts.Create(ctx, alert)
+}
+
+// hold returns what is closed once no further creation can come before an answer.
+func (s *slowAlerts) hold(severity v1alpha1.Severity) <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.order = append(s.order, severity)
+	if s.held++; s.answered == nil {
+		s.answered = make(chan struct{})
+	}
+	answered := s.answered
+	if s.held == atOnce || len(s.order) == lows+1 {
+		close(answered)
+		s.held, s.answered = 0, nil
+	}
+	return answered
 }
 
 // A Critical alert behind a backlog of Low ones is created before all but a few of them,
@@ -63,8 +81,8 @@ func TestPipelineCreatesTheWorstFirst(t *testing.T) {
 		}
 		return processed(t, s, last)()
 	})
-	if place := slices.Index(held.order, v1alpha1.SeverityCritical); place < 0 || place > first {
-		t.Errorf("%d of %d alerts were created before the worst, want at most %d", place, len(held.order), first)
+	if place := slices.Index(held.order, v1alpha1.SeverityCritical); place < 0 || place >= 2*atOnce {
+		t.Errorf("%d of %d alerts were created before the worst, want fewer than %d", place, len(held.order), 2*atOnce)
 	}
 	counts := w.alerts.counts()
 	for name, count := range counts {
