@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"iter"
+	"path"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -12,11 +13,12 @@ type exposure struct {
 	Privileged  bool `json:"privileged"`
 	HostNetwork bool `json:"hostNetwork"`
 	HostPID     bool `json:"hostPID"`
-	HostPath    bool `json:"hostPath"`
+	// HostPath: it mounts something of its node that is more than harmless to read.
+	HostPath bool `json:"hostPath"`
 }
 
 func exposureOf(p *corev1.Pod) exposure {
-	e := exposure{HostNetwork: p.Spec.HostNetwork, HostPID: p.Spec.HostPID, HostPath: len(hostPaths(p)) > 0}
+	e := exposure{HostNetwork: p.Spec.HostNetwork, HostPID: p.Spec.HostPID, HostPath: slices.ContainsFunc(p.Spec.Volumes, func(v corev1.Volume) bool { return v.HostPath != nil && !harmless(p, v) })}
 	for container := range containers(p) {
 		if s := container.SecurityContext; s != nil && s.Privileged != nil && *s.Privileged {
 			e.Privileged = true
@@ -34,6 +36,26 @@ func (e exposure) rank() int {
 		}
 	}
 	return rank
+}
+
+// readable are paths that agents of a node mount to read, and that tell nothing secret.
+var readable = []string{
+	"/etc/localtime", "/etc/pki/tls/certs", "/etc/ssl/certs", "/lib/modules", "/run/xtables.lock", "/usr/lib/modules", "/usr/share/ca-certificates", "/usr/src",
+}
+
+// harmless: a volume that a pod only reads.
+func harmless(p *corev1.Pod, v corev1.Volume) bool {
+	if !slices.Contains(readable, path.Clean(v.HostPath.Path)) {
+		return false
+	}
+	for container := range containers(p) {
+		for _, m := range container.VolumeMounts {
+			if m.Name == v.Name && !m.ReadOnly && v.HostPath.Path != "/run/xtables.lock" {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func hostPaths(p *corev1.Pod) []string {

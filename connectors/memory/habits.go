@@ -30,7 +30,7 @@ var habits = []operation.Operation{
 			"type": "object", "additionalProperties": false, "required": ["source", "rule", "before"],
 			"properties": {` + firingFields + `}}`,
 		Result: object(with(familiar, map[string]string{
-			"anywhere": `{"type": "boolean", "description": "the rule keeps firing about the actor, in whichever namespace"}`,
+			"anywhere": `{"type": "boolean", "description": "the rule keeps firing about the actor, in whichever namespace, or about the image, in whichever workload"}`,
 		})),
 	},
 	{

@@ -28,7 +28,7 @@ const (
 // unique are attributes that are different each time, or say what is known otherwise.
 var unique = []string{
 	"output", "uuid", "auditID", "requestURI", "falco.tags", "level", "userAgent", "verb", "resource", "apiGroup",
-	"k8s.pod.name", "k8s.pod.id", "k8s.pod.uid", "k8s.pod.sandbox_id", "container.id", "container.name", "k8s.node.name", "evt.hostname",
+	"k8s.ns.name", "k8s.pod.name", "k8s.pod.id", "k8s.pod.uid", "k8s.pod.sandbox_id", "container.id", "container.name", "k8s.node.name", "evt.hostname",
 }
 
 // detail of an alert, reduced to its shape.
@@ -187,8 +187,8 @@ var rare = []string{"impersonatedUser", "dryRun", "forwardedFor", "proc.is_exe_u
 // the rule fired about the same: of those that hardly ever had a new shape. By Good and
 // Turing's estimate (Good, Biometrika 40, 1953) the chance of a shape that was never seen
 // is the share of those that were seen once.
-// Varied are the details that have a new shape too often to tell anything. Of the alert
-// only title, attributes and entities are read.
+// Varied are the details that have a new shape too often to tell anything, or one that
+// fits the others. Of the alert only title, attributes and entities are read.
 func (m *Memory) Unfamiliar(namespace string, f Firing, alert v1alpha1.AlertSpec, before time.Time) (found []Unfamiliar, varied []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -198,6 +198,10 @@ func (m *Memory) Unfamiliar(namespace string, f Firing, alert v1alpha1.AlertSpec
 	}
 	who, what := f.known(t, before)
 	fired := t.firings.about(who, what, before).Hours
+	if fired == 0 {
+		who, what = f.ofImage(t, before)
+		fired = t.firings.about(who, what, before).Hours
+	}
 	owner := t.details.owners[ownerOf(who, what)]
 	if fired == 0 {
 		return nil, nil
@@ -207,7 +211,7 @@ func (m *Memory) Unfamiliar(namespace string, f Firing, alert v1alpha1.AlertSpec
 		known := usual[d.name]
 		switch {
 		case known == nil && !slices.Contains(rare, d.name), known != nil && known.has[d.shape], d.value == "", len(found) == maxUnfamiliar:
-		case known != nil && float64(len(known.once)) > constant*float64(fired):
+		case known != nil && (float64(len(known.once)) > constant*float64(fired) || known.fits(d.shape)):
 			varied = append(varied, d.name)
 		default:
 			found = append(found, Unfamiliar{Name: d.name, Value: auditevent.Bounded(d.value, maxShape)})

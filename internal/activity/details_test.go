@@ -119,7 +119,7 @@ func TestUnfamiliar(t *testing.T) {
 		"another workload, another image": {edit: func(s *v1alpha1.AlertSpec) {
 			s.Entities[0].Value, s.Entities[1].Value, s.Title = "shop/api-0", "ghcr.io/shop/api:1", "Miner"
 		}},
-		"the image in another namespace":   {edit: func(s *v1alpha1.AlertSpec) { s.Entities[0].Value, s.Title = "pay/web-79fc758899-mgj2w", "Miner" }},
+		"the image in another namespace":   {edit: func(s *v1alpha1.AlertSpec) { s.Entities[0].Value, s.Title = "pay/web-79fc758899-mgj2w", "Miner" }, want: []Unfamiliar{{"title", "Miner"}}},
 		"another image in the same place":  {edit: func(s *v1alpha1.AlertSpec) { s.Entities[1].Value, s.Title = "ghcr.io/shop/api", "Miner" }},
 		"another rule about the same":      {edit: func(s *v1alpha1.AlertSpec) { s.Rule, s.Title = "miner", "Miner" }},
 		"long values are shown shortened":  {edit: func(s *v1alpha1.AlertSpec) { s.Attributes["proc.cmdline"] = strings.Repeat("y", 300) }, want: []Unfamiliar{{"proc.cmdline", strings.Repeat("y", 239) + shape(strings.Repeat("y", 300))[239:]}}},

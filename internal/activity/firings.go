@@ -65,6 +65,15 @@ func (f Firing) elsewhere() (who string) {
 	return bounded("namespace\x00" + namespace)
 }
 
+// everywhere is the habit of all that runs the same image, as an agent does that comes with
+// every workload.
+func (f Firing) everywhere() (who string) {
+	if f.Actor != "" || f.Image == "" {
+		return ""
+	}
+	return "image"
+}
+
 // known is the habit that is known before a moment: its own or, if that began within the
 // last day, the one that there is elsewhere.
 func (f Firing) known(t *tenant, before time.Time) (who, what string) {
@@ -114,8 +123,8 @@ func (m *Memory) RecordFiring(namespace string, spec v1alpha1.AlertSpec) {
 	for _, d := range details(spec) {
 		keys = append(keys, d.key())
 	}
-	for _, who := range []string{who, f.elsewhere()} {
-		if who == "" {
+	for _, who := range []string{who, f.elsewhere(), f.everywhere()} {
+		if who == "" || what == "" {
 			continue
 		}
 		t.firings.seen(who, what, spec.FirstSeen.Time)
@@ -149,13 +158,28 @@ func (m *Memory) Recurrence(namespace string, f Firing, before time.Time) (Famil
 	return found, who != ""
 }
 
-// Anywhere tells how often a rule had fired about what an actor does in any namespace.
+// Anywhere tells how often a rule had fired about what an actor does in any namespace or,
+// where no actor is known, about what runs the same image in any workload.
 func (m *Memory) Anywhere(namespace string, f Firing, before time.Time) Familiarity {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	t, ok := m.tenants[namespace]
-	if !ok || f.Actor == "" {
+	if !ok {
 		return Familiarity{}
 	}
-	return t.firings.about(bounded(f.Actor), f.anywhere(), before)
+	if f.Actor != "" {
+		return t.firings.about(bounded(f.Actor), f.anywhere(), before)
+	}
+	who, what := f.ofImage(t, before)
+	return t.firings.about(who, what, before)
+}
+
+// ofImage is the habit of what runs the same image, but for pods that somebody makes who
+// does not always: whoever makes a pod chooses its image as well.
+func (f Firing) ofImage(t *tenant, before time.Time) (who, what string) {
+	if _, asEver := f.madeAsEver(t, before); !asEver && t.maker(f.Of) != "" {
+		return "", ""
+	}
+	_, what = f.habit(t)
+	return f.everywhere(), what
 }

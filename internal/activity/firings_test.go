@@ -54,10 +54,12 @@ func TestRecurrence(t *testing.T) {
 	}
 }
 
-// TestAnywhere: what an actor does in one namespace after the other is usual of it, and of nobody else.
+// TestAnywhere: what an actor does in one namespace after the other is usual of it, and of
+// nobody else; and so is what runs an image, but for pods whose maker may choose any.
 func TestAnywhere(t *testing.T) {
 	m := New(DefaultLimits)
 	m.Reached("EVENTS-1", 1)
+	m.Record("soc", made("mallory", "tmp", ""), noon)
 	for day := 20; day > 0; day-- {
 		m.RecordFiring("soc", fired("exec", "alice", fmt.Sprintf("team-%d", day), noon.AddDate(0, 0, -day)))
 		m.RecordFiring("soc", sensed(webPod, webImage, noon.AddDate(0, 0, -day)))
@@ -68,6 +70,11 @@ func TestAnywhere(t *testing.T) {
 		{Source: "other", Rule: "exec", Actor: "alice", Namespace: "shop"}:   false,
 		{Source: "audit", Rule: "exec", Actor: "bob", Namespace: "team-1"}:   false,
 		{Source: "falco", Rule: "shell", Of: Subject{Pod: webPod}}:           false,
+
+		{Source: "falco", Rule: "shell", Of: Subject{Pod: "pay/api-79fc758899-mgj2w"}, Image: webImage}:            true,
+		{Source: "falco", Rule: "shell", Of: Subject{Pod: "pay/api-79fc758899-mgj2w"}, Image: "ghcr.io/pay/api:1"}: false,
+		{Source: "falco", Rule: "miner", Of: Subject{Pod: "pay/api-79fc758899-mgj2w"}, Image: webImage}:            false,
+		{Source: "falco", Rule: "shell", Of: Subject{Pod: "shop/tmp"}, Image: webImage}:                            false,
 	} {
 		if got := m.Anywhere("soc", of, noon); got.Usual() != want {
 			t.Errorf("%+v: %+v, want usual %v", of, got, want)

@@ -17,8 +17,8 @@ const (
 	findingCap = MaxDecibans * 10
 	// injectionDecibans is what an attempt to talk the analyst out of a case adds.
 	injectionDecibans = 3
-	// excuse in centibans is what at least one finding lowers suspicion by in a case that is
-	// dismissed: priors and trifles alone excuse nobody.
+	// excuse in centibans is what trusted findings together lower suspicion by in a case that
+	// is dismissed: priors and trifles alone excuse nobody.
 	excuse = 50
 	// maxEvidence that a case shows, and therefore counts.
 	maxEvidence = 256
@@ -69,7 +69,7 @@ type Conclusion struct {
 //     intruder does with it.
 //   - Findings of one group count once: the strongest, at a tie the suspicious
 //     one, then the first. The same finding reported twice is a group too.
-//   - A case is dismissed only on at least one trusted finding that counts at least 5 dB
+//   - A case is dismissed only on trusted findings that together count at least 5 dB
 //     below zero, with no injection attempt, and with no question left unanswered (S3): an
 //     answer that is missing might have spoken for an attack.
 func Weigh(f Facts) Conclusion {
@@ -112,12 +112,12 @@ func (c *Conclusion) conclude(f Facts, shown []weighed, dropped bool) {
 		c.EscalateReason = fmt.Sprintf("the evidence, %s, decides neither way (from %s or up to %s it would)", decibans(c.Score), decibans(confirm), decibans(-dismiss))
 		return
 	}
-	strongest := strongestExculpatory(shown)
+	strongest, excused := exculpatory(shown)
 	switch {
 	case strongest == nil:
 		c.EscalateReason = "no trusted evidence lowers suspicion"
-	case strongest.evidence.Weight > -excuse:
-		c.EscalateReason = fmt.Sprintf("no trusted evidence lowers suspicion by at least %d dB", excuse/10)
+	case excused > -excuse:
+		c.EscalateReason = fmt.Sprintf("trusted evidence lowers suspicion by less than %d dB", excuse/10)
 	case len(f.Injection) > 0:
 		c.EscalateReason = "text of the alert tries to sway the verdict"
 	case len(f.Unanswered) > 0:
@@ -129,15 +129,19 @@ func (c *Conclusion) conclude(f Facts, shown []weighed, dropped bool) {
 	}
 }
 
-// strongestExculpatory is the trusted finding that lowers suspicion most, or nil.
-func strongestExculpatory(shown []weighed) *weighed {
-	var strongest *weighed
+// exculpatory is the trusted finding that lowers suspicion most, or nil, and what all of
+// them lower it by.
+func exculpatory(shown []weighed) (strongest *weighed, sum int32) {
 	for i := range shown {
-		if w := shown[i].evidence.Weight; w < 0 && (strongest == nil || w < strongest.evidence.Weight) {
+		w := shown[i].evidence.Weight
+		if w >= 0 {
+			continue
+		}
+		if sum += w; strongest == nil || w < strongest.evidence.Weight {
 			strongest = &shown[i]
 		}
 	}
-	return strongest
+	return strongest, sum
 }
 
 func capped(centibans int32) int32 { return min(max(centibans, -findingCap), findingCap) }

@@ -176,8 +176,15 @@ func TestWeigh(t *testing.T) {
 			facts: Facts{Alerts: believed(-200, "a"), Findings: []Finding{
 				{Text: "comes as ever", Group: "origin", Alert: "a", Provenance: trusted, Decibans: -3},
 			}},
-			wantVerdict: v1alpha1.Undetermined, wantScore: -230, wantReason: "no trusted evidence lowers suspicion by at least 5 dB",
+			wantVerdict: v1alpha1.Undetermined, wantScore: -230, wantReason: "trusted evidence lowers suspicion by less than 5 dB",
 			wantLines: []line{{-30, ""}},
+		},
+		"two trifles together do": {
+			facts: Facts{Alerts: believed(-70, "a"), Findings: []Finding{
+				{Text: "comes as ever", Group: "origin", Alert: "a", Provenance: trusted, Decibans: -3},
+				{Text: "fired before", Group: "novelty", Alert: "a", Provenance: trusted, Decibans: -3},
+			}},
+			wantVerdict: v1alpha1.BenignPositive, wantScore: -130, wantLines: []line{{-30, ""}, {-30, ""}},
 		},
 		"alerts that nobody names are not explained": {
 			facts:       Facts{Findings: []Finding{{Text: "x", Alert: "a", Provenance: trusted, Decibans: -20}}},

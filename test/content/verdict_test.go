@@ -326,7 +326,7 @@ func TestVerdicts(t *testing.T) {
 		"something is usual, but not that it is reported": {
 			found: []evidence{audit(secretsListed(0).alert, playbook.Answers{"workload": workload("shop/web-0"), "history": history(0, 10),
 				"novelty": novelty(41*24, true, 900), "recurrence": recurrence(0, 0), "origin": asEver(), "automation": automation(false, false)})},
-			wantVerdict: v1alpha1.Undetermined, wantAtLeast: -160, wantAtMost: -160, wantEscalated: true, wantReason: "no trusted evidence",
+			wantVerdict: v1alpha1.Undetermined, wantAtLeast: -160, wantAtMost: -160, wantEscalated: true, wantReason: "trusted evidence lowers suspicion by less",
 		},
 	}
 	universal, err := playbook.Universal("cluster", shipped(t))
