@@ -23,6 +23,7 @@ type surroundings struct {
 	services []corev1.Service
 }
 
+// surroundings lists the pods as they are: what an earlier action took of a workload counts.
 func (c *cluster) surroundings(ctx context.Context, namespace string) (surroundings, error) {
 	var pods corev1.PodList
 	var services corev1.ServiceList
@@ -31,7 +32,7 @@ func (c *cluster) surroundings(ctx context.Context, namespace string) (surroundi
 		return c.explain(c.List(ctx, &pods, client.InNamespace(namespace)), "listing pods of namespace "+namespace)
 	})
 	lists.Go(func() error {
-		return c.explain(c.List(ctx, &services, client.InNamespace(namespace)), "listing services of namespace "+namespace)
+		return c.explain(c.listLately(ctx, &services, namespace), "listing services of namespace "+namespace)
 	})
 	err := lists.Wait()
 	return surroundings{pods: pods.Items, services: services.Items}, err

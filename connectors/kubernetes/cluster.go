@@ -30,6 +30,7 @@ type cluster struct {
 	archive    Archive
 	captured   *captured
 	enforced   *recent[enforcement]
+	marks      *marks
 }
 
 // account is the ServiceAccount that the connector acts as.

@@ -110,7 +110,7 @@ func New(cfg *rest.Config, namespace, serviceAccount string, options Options) (*
 			containers: containers, archive: options.Archive, captured: newCaptured(),
 			account: account{namespace: namespace, name: serviceAccount},
 			granted: newRecent[grants](grantsFreshness), served: newRecent[served](servedFreshness),
-			enforced: newRecent[enforcement](enforcementFreshness),
+			enforced: newRecent[enforcement](enforcementFreshness), marks: newMarks(),
 		},
 		questions: map[string]question{},
 		actions:   map[string]action{},

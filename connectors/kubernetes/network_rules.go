@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -98,11 +97,11 @@ func (r *ruling) gather(ctx context.Context, p *corev1.Pod) error {
 		}
 		r.pod.NamespaceLabels = namespace.Labels
 	}
-	list := &networkingv1.NetworkPolicyList{}
-	if err := r.List(ctx, list, client.InNamespace(p.Namespace)); err != nil {
-		return r.explain(err, "listing NetworkPolicies of "+p.Namespace)
+	policies, err := r.policiesLately(ctx, p.Namespace)
+	if err != nil {
+		return err
 	}
-	for _, item := range list.Items {
+	for _, item := range policies {
 		policy, selected, err := egress.Kubernetes(r.pod, item.Spec)
 		r.keep("NetworkPolicy", &item, policy, selected, err)
 	}

@@ -9,7 +9,6 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 )
@@ -35,16 +34,24 @@ func (c *cluster) vicinity(ctx context.Context, target v1alpha1.TargetReference)
 		return err
 	})
 	reads.Go(func() (err error) {
-		v.policies, err = c.policies(ctx, namespace)
+		v.policies, err = c.policiesLately(ctx, namespace)
 		return err
 	})
 	err = reads.Wait()
 	return found, v, cmp.Or(missing, err)
 }
 
+// policies as they are, to observe: nothing that allows something may be missing.
 func (c *cluster) policies(ctx context.Context, namespace string) ([]networkingv1.NetworkPolicy, error) {
 	list := &networkingv1.NetworkPolicyList{}
-	err := c.List(ctx, list, client.InNamespace(namespace))
+	err := c.listLatest(ctx, list, namespace)
+	return list.Items, c.explain(err, "listing NetworkPolicies of "+namespace)
+}
+
+// policiesLately are enough to plan and to answer: a policy can always come a moment later.
+func (c *cluster) policiesLately(ctx context.Context, namespace string) ([]networkingv1.NetworkPolicy, error) {
+	list := &networkingv1.NetworkPolicyList{}
+	err := c.listLately(ctx, list, namespace)
 	return list.Items, c.explain(err, "listing NetworkPolicies of "+namespace)
 }
 
