@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -94,22 +95,39 @@ type stop struct {
 }
 
 func (s stop) take(ctx context.Context, r *run) (next, error) {
-	for _, name := range []string{s.operator, r.action.Namespace, response.NamespaceOf(r.status().Plan.Target)} {
-		if name == "" {
-			continue
-		}
-		var namespace corev1.Namespace
-		err := s.reader.Get(ctx, types.NamespacedName{Name: name}, &namespace)
-		if apierrors.IsNotFound(err) {
-			continue // nothing can be annotated that is not there
-		}
-		if err != nil {
-			return halt, fmt.Errorf("stop switch of namespace %s: %w", name, err)
-		}
-		if response.Stopped(namespace.Annotations) {
+	names := []string{s.operator, r.action.Namespace, response.NamespaceOf(r.status().Plan.Target)}
+	stopped := make([]bool, len(names))
+	var reads errgroup.Group // at the same time: an attacker has until the last answer
+	for i, name := range names {
+		reads.Go(func() (err error) {
+			stopped[i], err = s.set(ctx, name)
+			return err
+		})
+	}
+	if err := reads.Wait(); err != nil {
+		return halt, err
+	}
+	for i, name := range names {
+		if stopped[i] {
 			r.wait(v1alpha1.ReasonStopped, fmt.Sprintf("Namespace %s is annotated %s: kubectl annotate namespace %s %s- lets it go on", name, v1alpha1.AnnotationStop, name, v1alpha1.AnnotationStop))
 			return halt, nil
 		}
 	}
 	return proceed, nil
+}
+
+// set says whether the switch of a namespace is set.
+func (s stop) set(ctx context.Context, name string) (bool, error) {
+	if name == "" {
+		return false, nil
+	}
+	var namespace corev1.Namespace
+	err := s.reader.Get(ctx, types.NamespacedName{Name: name}, &namespace)
+	if apierrors.IsNotFound(err) {
+		return false, nil // nothing can be annotated that is not there
+	}
+	if err != nil {
+		return false, fmt.Errorf("stop switch of namespace %s: %w", name, err)
+	}
+	return response.Stopped(namespace.Annotations), nil
 }
