@@ -1,8 +1,9 @@
 // Command bench measures Tocsin on a real control plane of its own: how much it
 // asks of the API server, how fast it reacts, how much it takes in.
 //
-// OUT=file writes the figures as flat JSON. KEEP=1 keeps the logs in .bench. It
-// fails only when something does not work, never because of a figure.
+// OUT=file writes the figures as flat JSON. KEEP=1 keeps the logs in .bench.
+// ONLY=reaction takes only the steps whose title has that word. It fails only when
+// something does not work, never because of a figure.
 // docs/benchmarks.md says what each figure means.
 package main
 
@@ -13,6 +14,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -75,8 +77,8 @@ func (b *bench) measure(ctx context.Context) (err error) {
 		run   func(context.Context) error
 	}{
 		{"engines: detection, policy, verdict", b.engines},
-		{"control plane", b.raise},
-		{"operator, tenant and pods", b.open},
+		{raising, b.raise},
+		{opening, b.open},
 		{"memory when idle", b.idle},
 		{"alerts closed end to end", b.closed},
 		{"what the API server itself does", b.raw},
@@ -87,11 +89,24 @@ func (b *bench) measure(ctx context.Context) (err error) {
 		{"events accepted, and what JetStream itself does", b.ingest},
 		{"a Critical alert behind 10,000 of little severity", b.queued},
 	} {
+		if !wanted(phase.title) {
+			continue
+		}
 		if err := b.step(ctx, phase.title, phase.run); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// Steps that all others but the first need.
+const (
+	raising = "control plane"
+	opening = "operator, tenant and pods"
+)
+
+func wanted(title string) bool {
+	return title == raising || title == opening || strings.Contains(title, os.Getenv("ONLY"))
 }
 
 // step tells what is being done and how long it took.
