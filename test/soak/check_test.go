@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -28,7 +29,8 @@ func (s *soak) check(kills int) {
 	}
 	f := figures{standings: map[string]int{}}
 	ballots := s.ballots()
-	for _, a := range s.actions(context.Background()) {
+	actions := s.actions(context.Background())
+	for _, a := range actions {
 		f.standings[response.Standing(&a)]++
 		s.checkLogged(&a)
 		intents, steps := s.ledger.intents(string(a.UID))
@@ -42,7 +44,10 @@ func (s *soak) check(kills int) {
 		s.checkTold(&a, writes)
 	}
 	s.t.Logf("%d actions, %d kills, %d edits, %d entries, %d intents, %d writes, %d made again after somebody had taken them back; %v",
-		len(s.actions(context.Background())), kills, len(s.ledger.edits), len(s.ledger.entries), f.intents, f.writes, f.again, f.standings)
+		len(actions), kills, len(s.ledger.edits), len(s.ledger.entries), f.intents, f.writes, f.again, f.standings)
+	each := 1 / float64(len(actions))
+	s.t.Logf("an action: %.1f reads and %.1f other requests, those of every start included; %.2f s",
+		each*float64(s.ledger.reads), each*float64(s.ledger.others), each*time.Since(s.began).Seconds())
 }
 
 func (s *soak) writesOf(key string) []write {

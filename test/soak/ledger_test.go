@@ -3,6 +3,7 @@ package soak_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -20,6 +21,8 @@ type ledger struct {
 	writes  []write
 	edits   []edit
 	denials []denial
+	// requests of operators that were not watches, by whether they read.
+	reads, others int
 }
 
 // write is one that the API server made for a connector while it executed an action.
@@ -46,6 +49,16 @@ func (l *ledger) next() int {
 	defer l.mu.Unlock()
 	l.step++
 	return l.step
+}
+
+func (l *ledger) requested(method string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if method == http.MethodGet {
+		l.reads++
+	} else {
+		l.others++
+	}
 }
 
 func (l *ledger) wrote(w write) {

@@ -153,6 +153,9 @@ func (w wire) RoundTrip(r *http.Request) (*http.Response, error) {
 			return answer, err
 		}
 	}
+	if r.URL.Query().Get("watch") == "" {
+		w.life.soak.ledger.requested(r.Method)
+	}
 	step := w.life.soak.ledger.next()
 	answer, err := w.inner.RoundTrip(r.WithContext(w.span(r)))
 	if err != nil {

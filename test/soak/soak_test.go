@@ -43,6 +43,7 @@ type soak struct {
 	clock     *ahead
 	// groups of objects that are acted on.
 	groups int
+	began  time.Time
 	// trouble: faults are on. outage: nothing gets through.
 	trouble, outage atomic.Bool
 	decided, asked  map[string]bool
@@ -62,6 +63,7 @@ func TestActionsUnderTrouble(t *testing.T) {
 		groups: max(8, count/8), decided: map[string]bool{}, asked: map[string]bool{},
 	}
 	s.prepare()
+	s.began = time.Now()
 	kills := s.run(count)
 	s.check(kills)
 }
