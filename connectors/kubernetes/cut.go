@@ -155,15 +155,38 @@ func (k cut) tryExclusions(ctx context.Context, c *cluster, there []networkingv1
 		if before == nil || string(before.UID) != e.UID {
 			continue
 		}
-		before = before.DeepCopy()
-		before.TypeMeta = k.networkPolicy("").TypeMeta
-		more, err := c.tryPatch(ctx, before, e.changed(before, with))
+		more, err := k.tryExclusion(ctx, c, e, before, with)
 		if err != nil {
 			return "", err
 		}
 		diff += more
 	}
 	return diff, nil
+}
+
+// tryExclusion reads the policy again where somebody changed it since, as other isolations
+// do. One that is gone or was replaced allows nothing any more.
+func (k cut) tryExclusion(ctx context.Context, c *cluster, e exclusion, before *networkingv1.NetworkPolicy, with bool) (diff string, err error) {
+	before = before.DeepCopy()
+	err = retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		if before == nil {
+			before = &networkingv1.NetworkPolicy{}
+			if err := c.Get(ctx, client.ObjectKey{Namespace: k.namespace, Name: e.Policy}, before); err != nil {
+				return c.explain(err, "reading NetworkPolicy "+k.namespace+"/"+e.Policy)
+			}
+			if string(before.UID) != e.UID {
+				return nil
+			}
+		}
+		before.TypeMeta = k.networkPolicy("").TypeMeta
+		diff, err = c.tryPatch(ctx, before, e.changed(before, with))
+		before = nil
+		return err
+	})
+	if gone(err) {
+		return "", nil
+	}
+	return diff, err
 }
 
 func policyNamed(policies []networkingv1.NetworkPolicy, name string) *networkingv1.NetworkPolicy {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -15,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -258,4 +260,56 @@ func TestIsolationIsCheap(t *testing.T) {
 func (w *world) isolatePod(t *testing.T) conformance.Action {
 	fresh := func() client.Object { return w.pod("isolated", nil) }
 	return w.action(t, "isolate-pod", args("pod", w.namespace+"/isolated"), fresh, true, "v1 Pod", networkPolicies)
+}
+
+// meddling changes something before the first trial of a change of a NetworkPolicy.
+type meddling struct {
+	http.RoundTripper
+	once   *sync.Once
+	meddle func()
+}
+
+func (m meddling) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method == http.MethodPatch && strings.Contains(r.URL.Path, "/networkpolicies/") && strings.Contains(r.URL.RawQuery, "dryRun") {
+		m.once.Do(m.meddle)
+	}
+	return m.RoundTripper.RoundTrip(r)
+}
+
+// Isolations of other pods change the same policies, and must not be in the way.
+func TestIsolationIsPlannedAroundOthers(t *testing.T) {
+	tests := map[string]func(t *testing.T, w *world, open *networkingv1.NetworkPolicy){
+		"changed": func(t *testing.T, w *world, open *networkingv1.NetworkPolicy) {
+			theirs := client.RawPatch(types.MergePatchType, []byte(`{"spec": {"podSelector": {"matchExpressions": [{"key": "theirs", "operator": "DoesNotExist"}]}}}`))
+			if err := w.Patch(t.Context(), open, theirs); err != nil {
+				t.Error(err)
+			}
+		},
+		"deleted": func(t *testing.T, w *world, open *networkingv1.NetworkPolicy) { w.delete(t, open) },
+		"replaced by another": func(t *testing.T, w *world, open *networkingv1.NetworkPolicy) {
+			w.delete(t, open)
+			w.allowing(t, open.Name, map[string]string{"app": "db"})
+		},
+	}
+	for name, meddle := range tests {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, allRoles...)
+			w.create(t, w.pod("web-0", nil))
+			open := w.allowing(t, "open", nil)
+			once := &sync.Once{}
+			cfg := rest.CopyConfig(w.operator)
+			cfg.Wrap(func(inner http.RoundTripper) http.RoundTripper {
+				return meddling{inner, once, func() { meddle(t, w, open) }}
+			})
+			c, err := kubernetes.New(cfg, w.namespace, "connector", kubernetes.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := request("isolate-pod", "pod", w.namespace+"/web-0")
+			wantOutcome(t, c, r, plan(t, c, r), v1alpha1.OutcomeSucceeded)
+			if names := w.allowed(t, "web-0"); len(names) != 0 {
+				t.Errorf("the pod is allowed something by %v", names)
+			}
+		})
+	}
 }
