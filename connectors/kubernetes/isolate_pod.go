@@ -32,7 +32,16 @@ func (isolatePod) plan(ctx context.Context, c *cluster, request connectors.Reque
 	if err != nil {
 		return connectors.Plan{}, err
 	}
-	found, around, err := c.vicinity(ctx, pod(a.Pod, ""))
+	// What takes longest, to list the namespace, is waited for last.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var around surroundings
+	var listing errgroup.Group
+	listing.Go(func() (err error) {
+		around, err = c.surroundings(ctx, pod(a.Pod, "").Namespace)
+		return err
+	})
+	found, policies, err := c.amid(ctx, pod(a.Pod, ""))
 	if err != nil {
 		return connectors.Plan{}, err
 	}
@@ -44,12 +53,15 @@ func (isolatePod) plan(ctx context.Context, c *cluster, request connectors.Reque
 	if i.deny, err = c.enforcement(ctx); err != nil {
 		return plan, err
 	}
-	i.evade(found, around.policies)
-	if plan.Diff, err = i.try(ctx, c, found, around.policies, request.Key); err != nil {
+	i.evade(found, policies)
+	if plan.Diff, err = i.try(ctx, c, found, policies, request.Key); err != nil {
 		return plan, err
 	}
 	if plan.Done = plan.Diff == ""; plan.Done {
 		return plan, nil
+	}
+	if err := listing.Wait(); err != nil {
+		return plan, err
 	}
 	if plan.Warnings, err = i.warnEvasion(ctx, c, found, around.services); err != nil {
 		return plan, err

@@ -22,7 +22,22 @@ type vicinity struct {
 // vicinity reads an object and lists the namespace that it is in, or is, at the
 // same time: an attacker has until the last answer.
 func (c *cluster) vicinity(ctx context.Context, target v1alpha1.TargetReference) (found *unstructured.Unstructured, v vicinity, err error) {
-	namespace := cmp.Or(target.Namespace, target.Name)
+	var missing error
+	var reads errgroup.Group
+	reads.Go(func() error {
+		found, v.policies, missing = c.amid(ctx, target)
+		return missing
+	})
+	reads.Go(func() (err error) {
+		v.surroundings, err = c.surroundings(ctx, cmp.Or(target.Namespace, target.Name))
+		return err
+	})
+	err = reads.Wait()
+	return found, v, cmp.Or(missing, err)
+}
+
+// amid reads an object and the policies around it.
+func (c *cluster) amid(ctx context.Context, target v1alpha1.TargetReference) (found *unstructured.Unstructured, policies []networkingv1.NetworkPolicy, err error) {
 	var missing error
 	var reads errgroup.Group
 	reads.Go(func() error {
@@ -30,15 +45,11 @@ func (c *cluster) vicinity(ctx context.Context, target v1alpha1.TargetReference)
 		return missing
 	})
 	reads.Go(func() (err error) {
-		v.surroundings, err = c.surroundings(ctx, namespace)
-		return err
-	})
-	reads.Go(func() (err error) {
-		v.policies, err = c.policiesLately(ctx, namespace)
+		policies, err = c.policiesLately(ctx, cmp.Or(target.Namespace, target.Name))
 		return err
 	})
 	err = reads.Wait()
-	return found, v, cmp.Or(missing, err)
+	return found, policies, cmp.Or(missing, err)
 }
 
 // policies as they are, to observe: nothing that allows something may be missing.
