@@ -24,6 +24,7 @@ type figures struct {
 
 // check counts what must never happen, from the log and what reached the API server.
 func (s *soak) check(kills int) {
+	s.watched = s.cluster.Client // what counts is what is stored
 	for _, name := range s.open(context.Background()) {
 		s.t.Errorf("lost: %s", name)
 	}

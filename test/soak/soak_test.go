@@ -23,6 +23,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
@@ -39,8 +40,11 @@ type soak struct {
 	t         *testing.T
 	cluster   *env.Cluster
 	namespace string
-	ledger    *ledger
-	clock     *ahead
+	// watched is the namespace as a watch tells it: to list all actions time and again would
+	// keep the API server busier than the operators do.
+	watched client.Reader
+	ledger  *ledger
+	clock   *ahead
 	// groups of objects that are acted on.
 	groups int
 	began  time.Time
@@ -63,6 +67,7 @@ func TestActionsUnderTrouble(t *testing.T) {
 		groups: max(8, count/8), decided: map[string]bool{}, asked: map[string]bool{},
 	}
 	s.prepare()
+	s.watch()
 	s.began = time.Now()
 	kills := s.run(count)
 	s.check(kills)
@@ -155,7 +160,7 @@ func (s *soak) must(err error) {
 
 func (s *soak) actions(ctx context.Context) []v1alpha1.ResponseAction {
 	var list v1alpha1.ResponseActionList
-	if err := s.cluster.Client.List(ctx, &list, client.InNamespace(s.namespace)); err != nil && ctx.Err() == nil {
+	if err := s.watched.List(ctx, &list, client.InNamespace(s.namespace)); err != nil && ctx.Err() == nil {
 		s.t.Error(err)
 	}
 	return list.Items
@@ -249,6 +254,19 @@ func (s *soak) deployment(n int) *appsv1.Deployment {
 		Selector: &metav1.LabelSelector{MatchLabels: labels},
 		Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: s.pod(n).Spec},
 	}}
+}
+
+// watch the actions until the test ends.
+func (s *soak) watch() {
+	watched, err := cache.New(s.cluster.Config, cache.Options{Scheme: s.cluster.Scheme})
+	s.must(err)
+	_, err = watched.GetInformer(s.t.Context(), &v1alpha1.ResponseAction{})
+	s.must(err)
+	go func() { _ = watched.Start(s.t.Context()) }() // it ends with the test
+	if !watched.WaitForCacheSync(s.t.Context()) {
+		s.t.Fatal("the actions cannot be watched")
+	}
+	s.watched = watched
 }
 
 // prepare makes what is acted on, and a ServiceAccount that may do all that is asked.
