@@ -124,7 +124,7 @@ demo: ## Watch an attack being detected, contained and proven (KEEP=1; KILLS=n; 
 	@go run ./hack/demo
 
 .PHONY: bench
-bench: ## Measure on a real API server; figures as JSON to OUT=file
+bench: ## Measure on a real API server (ONLY=reaction for the steps so called); figures as JSON to OUT=file
 	@echo 'Compiling the benchmark: seconds, or a few minutes the first time' >&2
 	@go run ./hack/bench
 
