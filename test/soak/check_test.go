@@ -33,6 +33,9 @@ func (s *soak) check(kills int) {
 	actions := s.actions(context.Background())
 	for _, a := range actions {
 		f.standings[response.Standing(&a)]++
+		if response.Standing(&a) == v1alpha1.ReasonUnknown {
+			s.t.Logf("%s is left to a human: %s", a.Name, a.Status.Result.Message)
+		}
 		s.checkLogged(&a)
 		intents, steps := s.ledger.intents(string(a.UID))
 		f.intents += len(intents)

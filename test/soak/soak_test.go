@@ -160,7 +160,7 @@ func (s *soak) must(err error) {
 
 func (s *soak) actions(ctx context.Context) []v1alpha1.ResponseAction {
 	var list v1alpha1.ResponseActionList
-	if err := s.watched.List(ctx, &list, client.InNamespace(s.namespace)); err != nil && ctx.Err() == nil {
+	if err := s.watched.List(ctx, &list, client.InNamespace(s.namespace), client.UnsafeDisableDeepCopy); err != nil && ctx.Err() == nil {
 		s.t.Error(err)
 	}
 	return list.Items
