@@ -44,7 +44,7 @@ type PolicyScope struct {
 
 // ApprovalPolicySpec is a Rego module that decides which actions wait for whom.
 type ApprovalPolicySpec struct {
-	// module is Rego v1 in package tocsin.approval with the partial rules deny, require and allow.
+	// module is Rego v1 in package tocsin.approval with the partial rules deny, require, allow and skip_evidence.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=65536

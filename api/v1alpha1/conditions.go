@@ -18,6 +18,9 @@ const (
 	ConditionPlanned = "Planned"
 	// ConditionAuthorized is True on a ResponseAction that may be executed as planned.
 	ConditionAuthorized = "Authorized"
+	// ConditionEvidenceCaptured is True on a ResponseAction for which all evidence was captured that it destroys;
+	// absent where it destroys none.
+	ConditionEvidenceCaptured = "EvidenceCaptured"
 	// ConditionExecuted is True on a ResponseAction whose effect was observed.
 	ConditionExecuted = "Executed"
 	// ConditionUndone is True on a ResponseAction whose effect was taken back.
@@ -117,6 +120,18 @@ const (
 	ReasonUndone = "Undone"
 )
 
+// Reasons of the condition EvidenceCaptured.
+const (
+	// ReasonCapturing: captures are on their way, and are waited for.
+	ReasonCapturing = "Capturing"
+	// ReasonCaptured: the evidence is kept.
+	ReasonCaptured = "Captured"
+	// ReasonNotCaptured: the action goes on without; the message says why.
+	ReasonNotCaptured = "NotCaptured"
+	// ReasonSkippedByPolicy: a policy says that none is captured.
+	ReasonSkippedByPolicy = "SkippedByPolicy"
+)
+
 // Reasons of Approvals: Counted, or why one does not count. Expired and InvalidSpec are among them.
 const (
 	// ReasonCounted: it counts.
@@ -144,6 +159,9 @@ const (
 const (
 	// LabelInvestigation names the Investigation of an Alert or a ResponseAction.
 	LabelInvestigation = Group + "/investigation"
+	// LabelEvidenceOf on a ResponseAction that captures evidence before another one destroys it is the UID
+	// of the object that it is about.
+	LabelEvidenceOf = Group + "/evidence-of"
 	// AnnotationJoins on an Alert names further Investigations that it belongs to, separated by
 	// commas: all but the oldest merge into that one.
 	AnnotationJoins = Group + "/joins"

@@ -30,7 +30,7 @@ type ResponseActionSpec struct {
 	Reason string `json:"reason,omitempty"`
 
 	// requestedBy is the user name of who asks, which admission proves; the
-	// operator itself writes playbook:<name> or undo:<name>.
+	// operator itself writes playbook:<name>, undo:<name> or evidence:<name>.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
@@ -176,6 +176,11 @@ type Plan struct {
 	// +optional
 	Reach *PlanReach `json:"reach,omitempty"`
 
+	// evidence says whose evidence is captured before the change destroys it; absent where it destroys none.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Evidence string `json:"evidence,omitempty"`
+
 	// plannedAt is when the plan was made.
 	// +required
 	PlannedAt metav1.MicroTime `json:"plannedAt,omitempty,omitzero"`
@@ -242,6 +247,13 @@ type Decision struct {
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MaxLength=317
 	Policies []string `json:"policies,omitempty"`
+
+	// skipEvidence lists why no evidence is captured before the action destroys it; absent where it is.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=1024
+	SkipEvidence []string `json:"skipEvidence,omitempty"`
 
 	// approvalTTL: approvals older than this do not count.
 	// +optional

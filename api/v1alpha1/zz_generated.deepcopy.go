@@ -735,6 +735,11 @@ func (in *Decision) DeepCopyInto(out *Decision) {
 		*out = make([]string, len(*in))
 		copy(*out, *in)
 	}
+	if in.SkipEvidence != nil {
+		in, out := &in.SkipEvidence, &out.SkipEvidence
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	if in.ApprovalTTL != nil {
 		in, out := &in.ApprovalTTL, &out.ApprovalTTL
 		*out = new(v1.Duration)

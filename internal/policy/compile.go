@@ -23,7 +23,7 @@ const (
 )
 
 // The rules by which a policy speaks; all are partial sets.
-var spokenRules = []string{"deny", "require", "allow"}
+var spokenRules = []string{"deny", "require", "allow", "skip_evidence"}
 
 // CompileError says why a policy cannot be asked. Each line names spec.module or
 // spec.tests with row and column, and what was expected.

@@ -37,6 +37,7 @@ const (
 // tally collects what all policies say.
 type tally struct {
 	deny, require, allow []string
+	skip                 []string
 	tier                 v1alpha1.Tier
 	approvals            int32
 	broken               bool
@@ -46,7 +47,7 @@ type tally struct {
 // requirement, requirement beats allowance; the highest tier and the highest
 // count win. Nothing said means the default of the risk. A candidate that cannot
 // be asked, or answers nonsense, stands for a human at the highest tier, and for
-// no less than the default. What a foreign one allows is not heard. A reason that a policy gives begins with its name and
+// no less than the default, and for evidence that is captured. What a foreign one allows is not heard. A reason that a policy gives begins with its name and
 // a colon; no other reason does.
 func Decide(ctx context.Context, candidates []Candidate, in Input) v1alpha1.Decision {
 	in = in.complete()
@@ -89,15 +90,21 @@ func (t *tally) ask(ctx context.Context, c Candidate, input ast.Value) {
 	for _, r := range said.require {
 		t.demand(r.tier, r.approvals, c.Name+": "+r.reason)
 	}
-	for _, reason := range said.allow {
-		if c.Foreign {
-			break // a tenant's own policies and the risk say what runs
-		}
-		t.allow = append(t.allow, c.Name+": "+reason)
+	if !c.Foreign { // a tenant's own policies and the risk say what runs, and what may be lost
+		t.allow = append(t.allow, prefixed(c.Name, said.allow)...)
+		t.skip = append(t.skip, prefixed(c.Name, said.skip)...)
 	}
 	if err != nil {
 		t.fail(c.Name, err)
 	}
+}
+
+func prefixed(name string, reasons []string) []string {
+	var found []string
+	for _, reason := range reasons {
+		found = append(found, name+": "+reason)
+	}
+	return found
 }
 
 func (t *tally) fail(name string, err error) {
@@ -143,6 +150,9 @@ func (t *tally) decision(asked []Candidate) v1alpha1.Decision {
 		d.BreakGlass = t.breakGlass(asked)
 	default:
 		d.Outcome, d.Reasons = v1alpha1.DecisionAllow, bounded(t.allow)
+	}
+	if d.Outcome != v1alpha1.DecisionDeny && !t.broken {
+		d.SkipEvidence = bounded(t.skip)
 	}
 	return d
 }

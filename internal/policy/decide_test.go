@@ -120,6 +120,46 @@ func TestScope(t *testing.T) {
 	}
 }
 
+func TestSkipEvidence(t *testing.T) {
+	skip := said(t, "skip", `skip_evidence contains "it is a copy" if input.action.risk == "Low"`)
+	allow := said(t, "allow", `allow contains "fine" if true`)
+	deny := said(t, "deny", `deny contains "no" if true`)
+	senior := said(t, "senior", `require contains {"tier": "senior", "approvals": 1, "reason": "one"} if true`)
+	odd := said(t, "odd", `skip_evidence contains 1 if true`)
+	foreign := skip
+	foreign.Name, foreign.Foreign = "tocsin-system/skip", true
+	broken := Candidate{Name: "broken", NotReady: "spec.module:1:1: is not Rego"}
+	tests := map[string]struct {
+		candidates []Candidate
+		risk       v1alpha1.Risk
+		outcome    v1alpha1.DecisionOutcome
+		want       []string
+	}{
+		"nobody says so":              {[]Candidate{allow}, v1alpha1.RiskLow, v1alpha1.DecisionAllow, nil},
+		"it leaves the rest as it is": {[]Candidate{skip}, v1alpha1.RiskLow, v1alpha1.DecisionAllow, []string{"skip: it is a copy"}},
+		"beside an allowance":         {[]Candidate{skip, allow}, v1alpha1.RiskLow, v1alpha1.DecisionAllow, []string{"skip: it is a copy"}},
+		"beside a requirement":        {[]Candidate{skip, senior}, v1alpha1.RiskLow, v1alpha1.DecisionRequire, []string{"skip: it is a copy"}},
+		"not of this one":             {[]Candidate{skip}, v1alpha1.RiskHigh, v1alpha1.DecisionRequire, nil},
+		"denied":                      {[]Candidate{skip, deny}, v1alpha1.RiskLow, v1alpha1.DecisionDeny, nil},
+		"of the platform":             {[]Candidate{foreign}, v1alpha1.RiskLow, v1alpha1.DecisionAllow, nil},
+		"beside one that is broken":   {[]Candidate{skip, broken}, v1alpha1.RiskLow, v1alpha1.DecisionRequire, nil},
+		"of the wrong shape":          {[]Candidate{odd}, v1alpha1.RiskLow, v1alpha1.DecisionRequire, nil},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			d := Decide(t.Context(), tt.candidates, Input{Action: Action{Risk: tt.risk}})
+			if diff := cmp.Diff(tt.want, d.SkipEvidence); diff != "" || d.Outcome != tt.outcome {
+				t.Errorf("%s, want %s; skipEvidence (-want +got):\n%s", d.Outcome, tt.outcome, diff)
+			}
+			for _, reason := range d.Reasons {
+				if strings.HasPrefix(reason, "skip: ") {
+					t.Errorf("skipping is given as a reason to run it, which lifts guard rails: %q", reason)
+				}
+			}
+		})
+	}
+}
+
 // Whatever a policy says that is not of the right shape, a senior decides.
 func TestNonsenseFailsClosed(t *testing.T) {
 	tests := map[string]struct{ body, want string }{
@@ -138,6 +178,7 @@ func TestNonsenseFailsClosed(t *testing.T) {
 		"a requirement: text": {`require contains "analyst" if true`, "not an object"},
 		"allow of a number":   {`allow contains 1 if true`, "allow must contain texts"},
 		"allow of null":       {`allow contains null if true`, "allow must contain texts"},
+		"skip of a flag":      {`skip_evidence contains true if true`, "skip_evidence must contain texts"},
 		"blank allow":         {`allow contains "" if true`, "allow must contain texts"},
 		"deny of an object":   {`deny contains {"msg": "no"} if true`, "deny must contain texts"},
 		"builtin error":       {`allow contains "x" if to_number(input.action.name) == 1`, "to_number"},

@@ -25,6 +25,8 @@ const maxApprovals = 10
 type opinion struct {
 	deny, allow []string
 	require     []requirement
+	// skip says why no evidence is captured before the action destroys it.
+	skip []string
 }
 
 // requirement is a number of approvals at a tier, and why.
@@ -64,6 +66,9 @@ func read(said map[string]any) (opinion, error) {
 		failures = append(failures, err)
 	}
 	if o.allow, err = messages("allow", said["allow"]); err != nil {
+		failures = append(failures, err)
+	}
+	if o.skip, err = messages("skip_evidence", said["skip_evidence"]); err != nil {
 		failures = append(failures, err)
 	}
 	if o.require, err = requirements(said["require"]); err != nil {

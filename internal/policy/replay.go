@@ -32,7 +32,7 @@ type Difference struct {
 func (d Difference) Stricter() int { return compareDecisions(d.Candidate, d.InForce) }
 
 // Replay decides past actions with the policies in force, and again with candidates in place of
-// those of the same name or beside them, and returns what differs in outcome, tier or number.
+// those of the same name or beside them, and returns what differs in outcome, tier, number or whether evidence is captured.
 // The operator's namespace is the one whose policies may speak of other tenants' actions.
 func Replay(ctx context.Context, operator string, inForce, candidates []v1alpha1.ApprovalPolicy, past []Past) []Difference {
 	proposed := slices.Concat(slices.DeleteFunc(slices.Clone(inForce), func(p v1alpha1.ApprovalPolicy) bool {
@@ -60,5 +60,6 @@ func compareDecisions(a, b v1alpha1.Decision) int {
 		cmp.Compare(slices.Index(outcomes, a.Outcome), slices.Index(outcomes, b.Outcome)),
 		cmp.Compare(a.Tier.Rank(), b.Tier.Rank()),
 		cmp.Compare(a.Approvals, b.Approvals),
+		cmp.Compare(min(len(b.SkipEvidence), 1), min(len(a.SkipEvidence), 1)),
 	)
 }

@@ -28,6 +28,7 @@ func TestReplay(t *testing.T) {
 		"of the same name elsewhere": {one, []v1alpha1.ApprovalPolicy{tenants("shop", "p", two)}, nil},
 		"denials":                    {one, []v1alpha1.ApprovalPolicy{tenants("soc", "q", `deny contains "no" if true`)}, map[string]int{"label-1": 1, "isolate-1": 1}},
 		"the platform's":             {nil, []v1alpha1.ApprovalPolicy{tenants("tocsin-system", "p", `deny contains "no" if true`, "shop")}, map[string]int{"drain-1": 1}},
+		"one that skips evidence":    {one, []v1alpha1.ApprovalPolicy{tenants("soc", "q", `skip_evidence contains "why not" if input.action.operation == "label"`)}, map[string]int{"label-1": -1}},
 		"a laxer one":                {one, []v1alpha1.ApprovalPolicy{tenants("soc", "p", `allow contains "yes" if true`)}, map[string]int{"label-1": -1, "isolate-1": -1}},
 	}
 	for name, tt := range tests {

@@ -37,18 +37,23 @@ func (s Style) Replay(differences []policy.Difference, allNamespaces bool) strin
 
 // decided is a decision in a word or two.
 func decided(d v1alpha1.Decision) string {
+	text := "runs"
 	switch d.Outcome {
 	case v1alpha1.DecisionDeny:
 		return "denied"
 	case v1alpha1.DecisionRequire:
-		return fmt.Sprintf("waits for %d %s", d.Approvals, d.Tier)
+		text = fmt.Sprintf("waits for %d %s", d.Approvals, d.Tier)
 	}
-	return "runs"
+	if len(d.SkipEvidence) > 0 {
+		text += ", without evidence"
+	}
+	return text
 }
 
 // news are the reasons that the candidate adds, or else all of its.
 func news(d policy.Difference) string {
-	added := slices.DeleteFunc(slices.Clone(d.Candidate.Reasons), func(reason string) bool { return slices.Contains(d.InForce.Reasons, reason) })
+	inForce := slices.Concat(d.InForce.Reasons, d.InForce.SkipEvidence)
+	added := slices.DeleteFunc(slices.Concat(d.Candidate.Reasons, d.Candidate.SkipEvidence), func(reason string) bool { return slices.Contains(inForce, reason) })
 	if len(added) == 0 {
 		added = d.Candidate.Reasons
 	}

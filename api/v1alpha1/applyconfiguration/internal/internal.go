@@ -495,6 +495,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: remindAfter
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+    - name: skipEvidence
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
     - name: tier
       type:
         namedType: com.github.tocsin-dev.tocsin.api.v1alpha1.Tier
@@ -1013,6 +1019,9 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
     - name: digest
+      type:
+        scalar: string
+    - name: evidence
       type:
         scalar: string
     - name: plannedAt

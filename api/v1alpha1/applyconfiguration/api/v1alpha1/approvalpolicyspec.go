@@ -12,7 +12,7 @@ import (
 //
 // ApprovalPolicySpec is a Rego module that decides which actions wait for whom.
 type ApprovalPolicySpecApplyConfiguration struct {
-	// module is Rego v1 in package tocsin.approval with the partial rules deny, require and allow.
+	// module is Rego v1 in package tocsin.approval with the partial rules deny, require, allow and skip_evidence.
 	Module *string `json:"module,omitempty"`
 	// tests is Rego v1 with test_ rules, which must pass before the policy is in force.
 	Tests *string `json:"tests,omitempty"`

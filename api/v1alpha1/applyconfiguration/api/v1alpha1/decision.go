@@ -22,6 +22,8 @@ type DecisionApplyConfiguration struct {
 	Reasons []string `json:"reasons,omitempty"`
 	// policies that were asked, by name; those of the operator's namespace as namespace/name.
 	Policies []string `json:"policies,omitempty"`
+	// skipEvidence lists why no evidence is captured before the action destroys it; absent where it is.
+	SkipEvidence []string `json:"skipEvidence,omitempty"`
 	// approvalTTL: approvals older than this do not count.
 	ApprovalTTL *v1.Duration `json:"approvalTTL,omitempty"`
 	// remindAfter: people are reminded each time the action has waited this long for them.
@@ -78,6 +80,16 @@ func (b *DecisionApplyConfiguration) WithReasons(values ...string) *DecisionAppl
 func (b *DecisionApplyConfiguration) WithPolicies(values ...string) *DecisionApplyConfiguration {
 	for i := range values {
 		b.Policies = append(b.Policies, values[i])
+	}
+	return b
+}
+
+// WithSkipEvidence adds the given value to the SkipEvidence field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the SkipEvidence field.
+func (b *DecisionApplyConfiguration) WithSkipEvidence(values ...string) *DecisionApplyConfiguration {
+	for i := range values {
+		b.SkipEvidence = append(b.SkipEvidence, values[i])
 	}
 	return b
 }

@@ -28,6 +28,8 @@ type PlanApplyConfiguration struct {
 	Undo *apiv1alpha1.OperationUndo `json:"undo,omitempty"`
 	// reach is how much of what serves the plan takes away; absent where nothing is.
 	Reach *PlanReachApplyConfiguration `json:"reach,omitempty"`
+	// evidence says whose evidence is captured before the change destroys it; absent where it destroys none.
+	Evidence *string `json:"evidence,omitempty"`
 	// plannedAt is when the plan was made.
 	PlannedAt *v1.MicroTime `json:"plannedAt,omitempty"`
 }
@@ -101,6 +103,14 @@ func (b *PlanApplyConfiguration) WithUndo(value apiv1alpha1.OperationUndo) *Plan
 // If called multiple times, the Reach field is set to the value of the last call.
 func (b *PlanApplyConfiguration) WithReach(value *PlanReachApplyConfiguration) *PlanApplyConfiguration {
 	b.Reach = value
+	return b
+}
+
+// WithEvidence sets the Evidence field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Evidence field is set to the value of the last call.
+func (b *PlanApplyConfiguration) WithEvidence(value string) *PlanApplyConfiguration {
+	b.Evidence = &value
 	return b
 }
 

@@ -20,7 +20,7 @@ type ResponseActionSpecApplyConfiguration struct {
 	// reason why the action is asked for.
 	Reason *string `json:"reason,omitempty"`
 	// requestedBy is the user name of who asks, which admission proves; the
-	// operator itself writes playbook:<name> or undo:<name>.
+	// operator itself writes playbook:<name>, undo:<name> or evidence:<name>.
 	RequestedBy *string `json:"requestedBy,omitempty"`
 	// order within the investigation: higher ones wait until lower ones are done or refused.
 	Order *int32 `json:"order,omitempty"`
