@@ -76,6 +76,9 @@ type Plan struct {
 	Grants []string
 	// Shares that the change takes of workloads.
 	Shares []Share
+	// Captures keep what the change destroys, if they are made before: one for each object that is
+	// gone with it. They are requests to the same connector.
+	Captures []Capture
 	// Blocked says what keeps the change from being made now; empty for nothing. It passes by itself.
 	Blocked string
 	// Done: the target is already as the request wants it.
@@ -83,6 +86,14 @@ type Plan struct {
 	// Inverse takes the change back; nil if nothing can. That of an irreversible
 	// operation puts back what it can.
 	Inverse *Inverse
+}
+
+// Capture is a request that keeps what is to be seen of an object.
+type Capture struct {
+	// Target is the object, with its UID.
+	Target    v1alpha1.TargetReference
+	Operation string
+	Arguments map[string]any
 }
 
 // Inverse is the request that takes a change back, kept before the change is made.

@@ -42,6 +42,8 @@ func (c *cluster) surroundings(ctx context.Context, namespace string) (surroundi
 type blast struct {
 	shares   []connectors.Share
 	warnings []string
+	// pods that end with all that is to be seen of them; nil where none do.
+	pods []corev1.Pod
 }
 
 // countedWorkloads have controllers that disown a pod which only claims to be theirs. Of

@@ -29,8 +29,10 @@ type cluster struct {
 	containers *inside
 	archive    Archive
 	captured   *captured
-	enforced   *recent[enforcement]
-	marks      *marks
+	// captures: capture-evidence is among the operations that are offered.
+	captures bool
+	enforced *recent[enforcement]
+	marks    *marks
 }
 
 // account is the ServiceAccount that the connector acts as.

@@ -84,6 +84,7 @@ func (deleteObject) plan(ctx context.Context, c *cluster, request connectors.Req
 		return plan, err
 	}
 	plan.Shares, plan.Warnings = felt.shares, felt.warnings
+	c.captureFirst(&plan, felt.pods)
 	return keepWhole(plan, found)
 }
 
@@ -97,7 +98,7 @@ func (c *cluster) feelDeletion(ctx context.Context, found *unstructured.Unstruct
 	switch found.GetKind() {
 	case "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job":
 		pods, err := c.withoutPodsOf(ctx, found)
-		return blast{shares: pods.shares, warnings: append(felt.warnings, pods.warnings...)}, err
+		return blast{shares: pods.shares, warnings: append(felt.warnings, pods.warnings...), pods: pods.pods}, err
 	case "CronJob":
 		felt.warnings = append(felt.warnings, "Jobs that it has started go too")
 	case "NetworkPolicy":

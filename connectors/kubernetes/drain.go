@@ -58,6 +58,7 @@ func (drain) plan(ctx context.Context, c *cluster, request connectors.Request) (
 	if plan.Warnings, err = c.warnDrain(ctx, pods); err != nil {
 		return plan, err
 	}
+	c.captureFirst(&plan, pods)
 	if cordoned {
 		plan.Warnings = append(plan.Warnings, "the node was cordoned before: there is nothing that an undo would take back")
 		return plan, nil

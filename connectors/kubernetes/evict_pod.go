@@ -112,6 +112,7 @@ func (c *cluster) planDeparture(ctx context.Context, namespacedName, verb string
 	around, err := c.surroundings(ctx, p.Namespace)
 	felt := around.without(map[types.UID]bool{p.UID: true})
 	plan.Shares, plan.Warnings = felt.shares, append(warnDeparture(p), felt.warnings...)
+	c.captureFirst(&plan, []corev1.Pod{*p})
 	return plan, p, err
 }
 

@@ -167,6 +167,7 @@ func (c *Connector) offer(allowed []string) error {
 		}
 	}
 	c.operations = operation.MustCompile(c.operations...)
+	c.cluster.captures = c.actions[captureEvidence{}.describe().Name] != nil
 	return nil
 }
 

@@ -51,6 +51,7 @@ func (restartWorkload) plan(ctx context.Context, c *cluster, request connectors.
 		return plan, err
 	}
 	plan.Warnings = append(warnRollout(before, "restarted"), warnDeletion(before)...)
+	c.captureReplaced(ctx, &plan, before)
 	return plan, nil
 }
 

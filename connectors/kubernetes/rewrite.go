@@ -105,6 +105,7 @@ func (a *rewriting) describePlan(ctx context.Context, c *cluster, r rewrite, bef
 			return plan, err
 		}
 		plan.Shares, plan.Warnings = felt.shares, felt.warnings
+		c.captureFirst(&plan, felt.pods)
 	}
 	plan.Warnings = append(plan.Warnings, warnDeletion(before)...)
 	if a.undo != nil {

@@ -105,6 +105,7 @@ func (rollbackWorkload) plan(ctx context.Context, c *cluster, request connectors
 	b.from, b.to = current.name, previous.name
 	plan.Summary += fmt.Sprintf(" from revision %d to %d", current.number, previous.number)
 	plan.Warnings = append(warnRollout(workload, "rolled back"), warnDeletion(workload)...)
+	c.captureReplaced(ctx, &plan, workload)
 	if plan.Diff, err = b.diff(ctx, c, current, previous, workload); err != nil {
 		return plan, err
 	}

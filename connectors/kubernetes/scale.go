@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
@@ -92,6 +93,9 @@ func feelScaling(ctx context.Context, c *cluster, r rewrite) (blast, error) {
 		return blast{}, err
 	}
 	felt, err := c.withoutPodsOf(ctx, workload)
+	if err != nil {
+		return felt, err
+	}
 	if owner := metav1.GetControllerOf(workload); owner != nil {
 		felt.warnings = append(felt.warnings, fmt.Sprintf("%s is controlled by %s %s, which will scale it up again: scale that one",
 			name(r.target), owner.Kind, owner.Name))
@@ -105,23 +109,31 @@ func (c *cluster) withoutPodsOf(ctx context.Context, workload *unstructured.Unst
 	if err != nil {
 		return blast{}, err
 	}
-	raw, _, err := unstructured.NestedMap(workload.Object, "spec", "selector")
-	if err != nil {
-		return blast{}, err
-	}
-	decoded, err := decode[metav1.LabelSelector](raw)
-	if err != nil {
-		return blast{}, err
-	}
-	selector, err := metav1.LabelSelectorAsSelector(&decoded)
+	selector, err := podSelectorOf(workload)
 	if err != nil {
 		return blast{}, err
 	}
 	taken := map[types.UID]bool{}
+	var pods []corev1.Pod
 	for i := range around.pods {
 		if selector.Matches(labels.Set(around.pods[i].Labels)) {
 			taken[around.pods[i].UID] = true
+			pods = append(pods, around.pods[i])
 		}
 	}
-	return around.without(taken), nil
+	felt := around.without(taken)
+	felt.pods = pods
+	return felt, nil
+}
+
+func podSelectorOf(workload *unstructured.Unstructured) (labels.Selector, error) {
+	raw, _, err := unstructured.NestedMap(workload.Object, "spec", "selector")
+	if err != nil {
+		return nil, err
+	}
+	decoded, err := decode[metav1.LabelSelector](raw)
+	if err != nil {
+		return nil, err
+	}
+	return metav1.LabelSelectorAsSelector(&decoded)
 }
