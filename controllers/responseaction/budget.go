@@ -30,19 +30,35 @@ func newBudget(reader client.Reader, hourly int) *budget {
 func (b *budget) take(ctx context.Context, namespace string, now time.Time) (time.Duration, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.spent[namespace] == nil {
-		if err := b.recall(ctx, namespace); err != nil {
-			return 0, err
-		}
+	recent, err := b.recent(ctx, namespace, now)
+	if err != nil {
+		return 0, err
 	}
-	since := now.Add(-time.Hour)
-	recent := slices.DeleteFunc(b.spent[namespace], func(t time.Time) bool { return !t.After(since) })
 	if len(recent) >= b.cap {
-		b.spent[namespace] = recent
-		return recent[len(recent)-b.cap].Sub(since), nil
+		return recent[len(recent)-b.cap].Sub(now.Add(-time.Hour)), nil
 	}
 	b.spent[namespace] = append(recent, now)
 	return 0, nil
+}
+
+// left is how many executions are left to spend.
+func (b *budget) left(ctx context.Context, namespace string, now time.Time) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	recent, err := b.recent(ctx, namespace, now)
+	return b.cap - len(recent), err
+}
+
+// recent are the executions of the last hour. The lock must be held.
+func (b *budget) recent(ctx context.Context, namespace string, now time.Time) ([]time.Time, error) {
+	if b.spent[namespace] == nil {
+		if err := b.recall(ctx, namespace); err != nil {
+			return nil, err
+		}
+	}
+	since := now.Add(-time.Hour)
+	b.spent[namespace] = slices.DeleteFunc(b.spent[namespace], func(t time.Time) bool { return !t.After(since) })
+	return b.spent[namespace], nil
 }
 
 func (b *budget) recall(ctx context.Context, namespace string) error {

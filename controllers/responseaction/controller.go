@@ -74,6 +74,7 @@ func NewReconciler(d Dependencies) *Reconciler {
 	targets := newTargets()
 	ballot := ballot{cached: d.Client, live: d.Live, admission: d.Admission, requesters: d.Requesters}
 	guard := guard{reader: d.Client, rails: d.Rails}
+	budget := newBudget(d.Client, d.Rails.HourlyCap)
 	stop := stop{reader: d.Live, operator: d.Rails.Namespace}
 	observe := observe{stop: stop, targets: targets, attempts: newAttempts()}
 	return &Reconciler{client: d.Client, clock: d.Clock, store: store, targets: targets, steps: []step{
@@ -86,12 +87,13 @@ func NewReconciler(d Dependencies) *Reconciler {
 		plan{ballot: ballot, targets: targets},
 		decide{reader: d.Client, policies: d.Policies},
 		guard,
+		promise{},
 		approve{ballot: ballot},
 		guard,
 		stop,
 		execute{
-			reader: d.Client, targets: targets, budget: newBudget(d.Client, d.Rails.HourlyCap), log: d.Log, store: store, observe: observe,
-			reach: reach{reader: d.Client},
+			reader: d.Client, targets: targets, budget: budget, log: d.Log, store: store, observe: observe,
+			reach: reach{reader: d.Client}, evidence: &evidence{client: d.Client, live: d.Live, budget: budget},
 		},
 	}}
 }

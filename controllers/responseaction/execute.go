@@ -27,6 +27,8 @@ type execute struct {
 	store   *store
 	observe observe
 	reach   reach
+	// evidence of what the action destroys, before it does.
+	evidence *evidence
 }
 
 func (s execute) take(ctx context.Context, r *run) (next, error) {
@@ -47,6 +49,9 @@ func (s execute) take(ctx context.Context, r *run) (next, error) {
 		return lookAgain(blockedRetry), nil
 	}
 	if held, err := s.reach.take(ctx, r); err != nil || held.stop {
+		return held, err
+	}
+	if held, err := s.evidence.take(ctx, r); err != nil || held.stop {
 		return held, err
 	}
 	free, err := s.budget.take(ctx, r.action.Namespace, r.now)

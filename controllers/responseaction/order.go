@@ -43,12 +43,12 @@ func (s order) take(ctx context.Context, r *run) (next, error) {
 	return proceed, nil
 }
 
-// precedes: undos without an order wait for nobody, and nobody for them.
+// precedes: undos without an order wait for nobody, and nobody for them; for captures only who destroys what they are of.
 func precedes(before, a *v1alpha1.ResponseAction) bool {
 	if a.Spec.Undo != "" {
 		return before.Spec.Undo != "" && before.Spec.Order > 0 && before.Spec.Order < a.Spec.Order
 	}
-	return before.Spec.Undo == "" && before.Spec.Order < a.Spec.Order
+	return before.Spec.Undo == "" && before.Spec.Order < a.Spec.Order && response.CapturesFor(before.Spec.RequestedBy) == ""
 }
 
 // takenBack: by this undo, or by another.

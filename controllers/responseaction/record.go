@@ -59,6 +59,9 @@ func intentEntry(r *run) audit.Entry {
 	e.Data["authority"] = shorten.Characters(authority(r.status()), maxMessage)
 	e.Data["key"] = r.job.request.Key
 	logInput(&e, r.input)
+	if captured := meta.FindStatusCondition(r.status().Conditions, v1alpha1.ConditionEvidenceCaptured); captured != nil {
+		e.Data["evidenceBefore"] = captured.Reason + ": " + captured.Message
+	}
 	if r.emergency != "" {
 		e.Data["breakGlass"] = r.emergency
 	}

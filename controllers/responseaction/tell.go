@@ -38,6 +38,7 @@ var good = map[string]bool{
 // loud are what the case is told of, too, before an action has ended.
 var loud = map[string]bool{
 	v1alpha1.ReasonWaitingForApproval: true, v1alpha1.ReasonEscalated: true, v1alpha1.ReasonBreakGlass: true, eventReminder: true,
+	v1alpha1.ReasonNotCaptured: true,
 }
 
 // tell emits at most one event for what a write changed.
@@ -67,6 +68,9 @@ func story(r *run) (kind, reason, note string) {
 	case glassBroken(before, after):
 		return corev1.EventTypeWarning, v1alpha1.ReasonBreakGlass, fmt.Sprintf("run by %s, passing over %d of tier %s: %s",
 			r.emergency, after.Status.Decision.Approvals, after.Status.Decision.Tier, after.Status.Plan.Summary)
+	case givenUp(before, after):
+		return corev1.EventTypeWarning, v1alpha1.ReasonNotCaptured, "goes on without evidence of all that it destroys: " +
+			meta.FindStatusCondition(after.Status.Conditions, v1alpha1.ConditionEvidenceCaptured).Message
 	case was == v1alpha1.ReasonWaitingForApproval && is == v1alpha1.ReasonExecuting:
 		return corev1.EventTypeNormal, eventApproved, authority(&after.Status) + ": " + after.Status.Plan.Summary
 	case replanned(before, after):
@@ -94,6 +98,15 @@ func glassBroken(before, after *v1alpha1.ResponseAction) bool {
 		return c != nil && c.Reason == v1alpha1.ReasonBreakGlass
 	}
 	return broken(after) && !broken(before)
+}
+
+// givenUp: what it destroys was not captured.
+func givenUp(before, after *v1alpha1.ResponseAction) bool {
+	missed := func(a *v1alpha1.ResponseAction) bool {
+		c := meta.FindStatusCondition(a.Status.Conditions, v1alpha1.ConditionEvidenceCaptured)
+		return c != nil && c.Reason == v1alpha1.ReasonNotCaptured
+	}
+	return missed(after) && !missed(before)
 }
 
 func escalated(before, after *v1alpha1.ResponseAction) bool {

@@ -30,7 +30,8 @@ func (w watch) approval(_ context.Context, o client.Object) []reconcile.Request 
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: a.Namespace, Name: a.Spec.Action}}}
 }
 
-// action wakes those that wait for it: later ones of its case, those that depend on its end, and those that take it back.
+// action wakes those that wait for it: later ones of its case, those that depend on its end, those that
+// take it back, and the one that it captures evidence for.
 func (w watch) action(ctx context.Context, o client.Object) []reconcile.Request {
 	a, ok := o.(*v1alpha1.ResponseAction)
 	if !ok || (!response.Settled(a) && !response.Stalled(a)) {
@@ -40,6 +41,9 @@ func (w watch) action(ctx context.Context, o client.Object) []reconcile.Request 
 		client.InNamespace(a.Namespace), client.MatchingFields{fieldUndo: a.Name})
 	requests = append(requests, w.which(ctx, func(*v1alpha1.ResponseAction) bool { return true },
 		client.InNamespace(a.Namespace), client.MatchingFields{fieldAfter: a.Name})...)
+	if destroyer := response.CapturesFor(a.Spec.RequestedBy); destroyer != "" {
+		return append(requests, reconcile.Request{NamespacedName: types.NamespacedName{Namespace: a.Namespace, Name: destroyer}})
+	}
 	if a.Spec.Investigation == "" {
 		return requests
 	}

@@ -223,12 +223,15 @@ func NewBallot(action, undoes *v1alpha1.ResponseAction, provenSince, now time.Ti
 }
 
 // requesters of an action: who asked for it, who graded the case so that a playbook
-// asked and, where the operator takes an action back because its time is over, who
-// asked for that action.
+// asked and, where the operator takes an action back because its time is over or
+// captures evidence before it, who asked for that action.
 func requesters(action, undoes *v1alpha1.ResponseAction) []string {
 	asked := []string{action.Spec.RequestedBy}
 	if undoes != nil && action.Spec.RequestedBy == UndoRequester(undoes.Name) {
 		asked = append(asked, undoes.Spec.RequestedBy)
+	}
+	if who := beneficiary(action.Spec.RequestedBy); who != "" {
+		asked = append(asked, who)
 	}
 	for _, by := range asked {
 		if playbook, grader, found := strings.Cut(by, graded); found && strings.HasPrefix(playbook, playbookPrefix) {

@@ -22,6 +22,9 @@ func (s Style) Plan(a *v1alpha1.ResponseAction, c *v1alpha1.Investigation) strin
 			field(&b, "", "because %s", reason)
 		}
 	}
+	if plan.Evidence != "" {
+		field(&b, "before", "%s", plan.Evidence)
+	}
 	field(&b, "planned", "%s ago, digest %s", s.since(plan.PlannedAt.Time), plan.Digest)
 	s.warnings(&b, plan.Warnings)
 	s.diff(&b, "What changes", plan.Diff)

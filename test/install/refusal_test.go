@@ -151,7 +151,7 @@ func TestCreation(t *testing.T) {
 		"the operator asks as the analyst": {as: operator, object: action(ns, "analyst")},
 		"the operator asks as a person": {
 			as: operator, object: action(ns, "alice"), policy: "tocsin-requesters",
-			words: "spec.requestedBy is 'alice': the operator asks as playbook:<name>, undo:<name> or analyst only",
+			words: "spec.requestedBy is 'alice': the operator asks as playbook:<name>, undo:<name>, evidence:<name> or analyst only",
 		},
 		"the operator asks as nobody in particular": {
 			as: operator, object: action(ns, "playbook:"), policy: "tocsin-requesters",
