@@ -272,7 +272,7 @@ func TestUndoThatWouldEscalateIsForetold(t *testing.T) {
 
 func TestDeletionSparesTheNextPodOfThatName(t *testing.T) {
 	w := newWorld(t, allRoles...)
-	c := w.connector(t, kubernetes.Options{})
+	c := w.connector(t, kubernetes.Options{Archive: &shelf{}})
 	first := w.pod("web-0", nil)
 	w.create(t, first)
 	r := request("delete-pod", "pod", w.namespace+"/web-0")

@@ -210,7 +210,7 @@ func TestDrainLeavesHalfOfAWorkload(t *testing.T) {
 
 func TestPlansTellWhatIsTakenAway(t *testing.T) {
 	w := newWorld(t, allRoles...)
-	c := w.connector(t, kubernetes.Options{})
+	c := w.connector(t, kubernetes.Options{Archive: &shelf{}})
 	of := controlledBy("ReplicaSet", "web")
 	app := map[string]string{"app": "web"}
 	w.runningPod(t, "web-0", "n1", map[string]string{"app": "web", "shard": "0"}, of)

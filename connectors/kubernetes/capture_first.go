@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -9,7 +10,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/tocsin-dev/tocsin/connectors"
-	"github.com/tocsin-dev/tocsin/internal/redact"
 )
 
 // captureFirst adds to a plan how to keep what is to be seen of the pods that end with it, or
@@ -18,8 +18,8 @@ func (c *cluster) captureFirst(plan *connectors.Plan, pods []corev1.Pod) {
 	if len(pods) == 0 {
 		return
 	}
-	if why := c.cannotCapture(); why != "" {
-		plan.Warnings = append(plan.Warnings, "no evidence is captured before pods end: "+why)
+	if why := c.cannotCapture(); why != nil {
+		plan.Warnings = append(plan.Warnings, uncaptured(why))
 		return
 	}
 	for i := range pods {
@@ -36,18 +36,22 @@ func (c *cluster) captureFirst(plan *connectors.Plan, pods []corev1.Pod) {
 func (c *cluster) captureReplaced(ctx context.Context, plan *connectors.Plan, workload *unstructured.Unstructured) {
 	felt, err := c.withoutPodsOf(ctx, workload)
 	if err != nil {
-		plan.Warnings = append(plan.Warnings, "no evidence is captured before pods end: "+redact.String(err.Error()))
+		plan.Warnings = append(plan.Warnings, uncaptured(err))
 		return
 	}
 	c.captureFirst(plan, felt.pods)
 }
 
-func (c *cluster) cannotCapture() string {
+func (c *cluster) cannotCapture() error {
 	switch {
 	case !c.captures:
-		return "the Connector does not offer capture-evidence"
+		return errors.New("the Connector does not offer capture-evidence")
 	case c.archive == nil:
-		return "there is no archive that would keep it"
+		return errors.New("there is no archive that would keep it")
 	}
-	return ""
+	return nil
+}
+
+func uncaptured(why error) string {
+	return "no evidence is captured before pods end: " + why.Error()
 }

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
@@ -101,10 +103,42 @@ func (c *cluster) feelDeletion(ctx context.Context, found *unstructured.Unstruct
 		return blast{shares: pods.shares, warnings: append(felt.warnings, pods.warnings...), pods: pods.pods}, err
 	case "CronJob":
 		felt.warnings = append(felt.warnings, "Jobs that it has started go too")
+		pods, err := c.podsOfJobs(ctx, found)
+		if felt.pods = pods; err != nil {
+			felt.warnings = append(felt.warnings, uncaptured(err))
+		}
 	case "NetworkPolicy":
 		felt.warnings = append(felt.warnings, "what it keeps pods from becomes possible, unless another policy selects them")
 	}
 	return felt, nil
+}
+
+// podsOfJobs are those of the Jobs that a CronJob has started.
+func (c *cluster) podsOfJobs(ctx context.Context, cronJob *unstructured.Unstructured) ([]corev1.Pod, error) {
+	list := &corev1.PodList{}
+	if err := c.List(ctx, list, client.InNamespace(cronJob.GetNamespace())); err != nil {
+		return nil, c.explain(err, "listing pods of namespace "+cronJob.GetNamespace())
+	}
+	its := map[types.UID]bool{}
+	var pods []corev1.Pod
+	for i := range list.Items {
+		controller := metav1.GetControllerOf(&list.Items[i])
+		if controller == nil || controller.Kind != "Job" || controller.APIVersion != apiVersions["Job"] {
+			continue
+		}
+		if _, known := its[controller.UID]; !known {
+			job, err := c.metadata(ctx, controllerOf(&list.Items[i]))
+			if err != nil && !gone(err) {
+				return nil, err
+			}
+			of := metav1.GetControllerOf(job)
+			its[controller.UID] = job.UID == controller.UID && of != nil && of.UID == cronJob.GetUID()
+		}
+		if its[controller.UID] {
+			pods = append(pods, list.Items[i])
+		}
+	}
+	return pods, nil
 }
 
 // keepWhole adds the inverse, unless the object is too large or holds what must not be kept.
