@@ -146,8 +146,13 @@ func TestCreation(t *testing.T) {
 			as: "playbook:me", object: action(ns, "playbook:me"), policy: "tocsin-requesters",
 			words: "spec.requestedBy is 'playbook:me' but you are 'playbook:me'",
 		},
-		"the operator asks as a playbook":  {as: operator, object: action(ns, "playbook:shell")},
-		"the operator asks for an undo":    {as: operator, object: action(ns, "undo:isolate-x2k")},
+		"the operator asks as a playbook": {as: operator, object: action(ns, "playbook:shell")},
+		"the operator asks for an undo":   {as: operator, object: action(ns, "undo:isolate-x2k")},
+		"the operator asks for evidence":  {as: operator, object: action(ns, "evidence:delete-x2k for alice")},
+		"a responder asks for evidence as the operator does": {
+			as: "alice", object: action(ns, "evidence:delete-x2k for bob"), policy: "tocsin-requesters",
+			words: "spec.requestedBy is 'evidence:delete-x2k for bob' but you are 'alice'",
+		},
 		"the operator asks as the analyst": {as: operator, object: action(ns, "analyst")},
 		"the operator asks as a person": {
 			as: operator, object: action(ns, "alice"), policy: "tocsin-requesters",

@@ -20,6 +20,8 @@ type figures struct {
 	standings map[string]int
 	// again: done again since somebody had taken it back before the operator saw it.
 	intents, writes, again int
+	// captured before a pod was deleted.
+	captured int
 }
 
 // check counts what must never happen, from the log and what reached the API server.
@@ -30,8 +32,11 @@ func (s *soak) check(kills int) {
 	}
 	f := figures{standings: map[string]int{}}
 	ballots := s.ballots()
-	actions := s.actions(context.Background())
-	for _, a := range actions {
+	all := map[string]v1alpha1.ResponseAction{}
+	for _, a := range s.actions(context.Background()) {
+		all[a.Name] = a
+	}
+	for _, a := range all {
 		f.standings[response.Standing(&a)]++
 		if response.Standing(&a) == v1alpha1.ReasonUnknown {
 			s.t.Logf("%s is left to a human: %s", a.Name, a.Status.Result.Message)
@@ -46,10 +51,13 @@ func (s *soak) check(kills int) {
 		f.writes += len(writes)
 		f.again += s.checkOnce(&a, writes, steps)
 		s.checkTold(&a, writes)
+		if s.checkEvidence(&a, intents, all) {
+			f.captured++
+		}
 	}
-	s.t.Logf("%d actions, %d kills, %d edits, %d entries, %d intents, %d writes, %d made again after somebody had taken them back; %v",
-		len(actions), kills, len(s.ledger.edits), len(s.ledger.entries), f.intents, f.writes, f.again, f.standings)
-	each := 1 / float64(len(actions))
+	s.t.Logf("%d actions, %d kills, %d edits, %d entries, %d intents, %d writes, %d made again after somebody had taken them back, %d pods deleted after their evidence was kept; %v",
+		len(all), kills, len(s.ledger.edits), len(s.ledger.entries), f.intents, f.writes, f.again, f.captured, f.standings)
+	each := 1 / float64(len(all))
 	s.t.Logf("an action: %.1f reads and %.1f other requests, those of every start included; %.2f s",
 		each*float64(s.ledger.reads), each*float64(s.ledger.others), each*time.Since(s.began).Seconds())
 }

@@ -45,6 +45,7 @@ type soak struct {
 	watched client.Reader
 	ledger  *ledger
 	clock   *ahead
+	shelf   *shelf
 	// groups of objects that are acted on.
 	groups int
 	began  time.Time
@@ -63,7 +64,7 @@ func TestActionsUnderTrouble(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	s := &soak{
-		dice: &dice{Rand: rand.New(rand.NewPCG(seed, 0))}, t: t, cluster: env.Start(t), ledger: &ledger{}, clock: &ahead{},
+		dice: &dice{Rand: rand.New(rand.NewPCG(seed, 0))}, t: t, cluster: env.Start(t), ledger: &ledger{}, shelf: &shelf{blobs: map[string][]byte{}}, clock: &ahead{},
 		groups: max(8, count/8), decided: map[string]bool{}, asked: map[string]bool{},
 	}
 	s.prepare()

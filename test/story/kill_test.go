@@ -19,6 +19,7 @@ import (
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
 	"github.com/tocsin-dev/tocsin/internal/ingest/stream"
+	"github.com/tocsin-dev/tocsin/internal/response"
 )
 
 // TestKilled attacks again while the operator is killed at random moments: nothing
@@ -37,7 +38,7 @@ func TestKilled(t *testing.T) {
 	isolate := v.approveUnder(f, v.alice, v1alpha1.TierAnalyst, "isolate-pod", "web-0")
 	v.approveUnder(f, v.alice, v1alpha1.TierAnalyst, "isolate-pod", "tmp-1")
 	v.approveUnder(f, v.bob, v1alpha1.TierSenior, "remove-role-binding", v.binding)
-	v.approveUnder(f, v.bob, v1alpha1.TierSenior, "delete-pod", "tmp-1")
+	deleted := v.approveUnder(f, v.bob, v1alpha1.TierSenior, "delete-pod", "tmp-1")
 	f.strike(time.Second)
 	v.takeBack(isolate)
 	f.over()
@@ -47,6 +48,7 @@ func TestKilled(t *testing.T) {
 
 	v.action("label", "web-0", v1alpha1.ReasonSucceeded)
 	v.gone(&rbacv1.ClusterRoleBinding{}, client.ObjectKey{Name: v.binding})
+	v.capturedBefore(deleted)
 	v.gone(&corev1.Pod{}, client.ObjectKey{Namespace: v.namespace, Name: "tmp-1"})
 	for name, uids := range isolated() {
 		if len(uids) != 1 {
@@ -111,6 +113,18 @@ func (v *shop) approveUnder(f *fate, by person, tier v1alpha1.Tier, operation, t
 	v.decide(by, waiting, tier, v1alpha1.Approve)
 	f.strike(time.Second)
 	return v.action(operation, target, v1alpha1.ReasonSucceeded)
+}
+
+// capturedBefore: evidence of what an action destroyed was kept, once and before.
+func (v *shop) capturedBefore(destroyed *v1alpha1.ResponseAction) {
+	v.t.Helper()
+	capture := v.action("capture-evidence", destroyed.Status.Plan.Target.Name, v1alpha1.ReasonSucceeded)
+	of := capture.Status.Plan.Target
+	if capture.Spec.RequestedBy != response.CaptureRequester(destroyed) || of.UID != destroyed.Status.Plan.Target.UID ||
+		destroyed.Status.Execution.StartedAt.Before(&capture.Status.Result.FinishedAt) {
+		v.t.Errorf("%s was begun at %s on %s; %s captured %s at %s", destroyed.Name, destroyed.Status.Execution.StartedAt, destroyed.Status.Plan.Target.UID,
+			capture.Name, of.UID, capture.Status.Result.FinishedAt)
+	}
 }
 
 // caughtUp waits until the operator went through its stream: it says so some time
