@@ -67,6 +67,19 @@ func (s *story) planChangesNothing(t *testing.T) {
 		t.Errorf("a plan has a target with kind, name and uid, a summary and a diff; got %+v", first)
 	}
 	s.inverseIsOffered(t, first)
+	s.capturesAreOffered(t, first)
+}
+
+func (s *story) capturesAreOffered(t *testing.T, plan connectors.Plan) {
+	for _, capture := range plan.Captures {
+		o := find(t, s.responder, capture.Operation)
+		if o.Mode != v1alpha1.OperationWrite || o.InverseOnly || capture.Target.UID == "" {
+			t.Errorf("capture %s of %+v is of mode %s, want an action that can be asked for, on a target with a uid", o.Name, capture.Target, o.Mode)
+		}
+		if err := o.ValidateArguments(capture.Arguments); err != nil {
+			t.Errorf("arguments of capture %s do not fit: %v", o.Name, err)
+		}
+	}
 }
 
 func (s *story) inverseIsOffered(t *testing.T, plan connectors.Plan) {

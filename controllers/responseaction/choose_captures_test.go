@@ -14,7 +14,9 @@ func TestWhatTheCaseNamesIsCapturedFirst(t *testing.T) {
 	for _, name := range []string{"a", "b", "c", "d", "e", "f", "g"} {
 		wanted = append(wanted, connectors.Capture{Target: v1alpha1.TargetReference{Kind: "Pod", Namespace: "shop", Name: name}})
 	}
-	entity := func(kind v1alpha1.EntityType, value string) v1alpha1.Entity { return v1alpha1.Entity{Type: kind, Value: value} }
+	entity := func(kind v1alpha1.EntityType, value string) v1alpha1.Entity {
+		return v1alpha1.Entity{Type: kind, Value: value}
+	}
 	tests := map[string]struct {
 		wanted   []connectors.Capture
 		entities []v1alpha1.Entity

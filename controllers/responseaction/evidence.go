@@ -24,6 +24,9 @@ import (
 // maxCaptures before one action: more would delay it by minutes.
 const maxCaptures = 5
 
+// captureMargin before an action expires is left to do it.
+const captureMargin = 5 * time.Second
+
 // promise says in the plan whose evidence is captured first, for those who approve it.
 type promise struct{}
 
@@ -219,6 +222,12 @@ func sumUp(r *run, chosen []connectors.Capture, standings []response.CaptureStan
 	say := func(holds bool, reason string, parts []string) {
 		message := strings.Join(parts, "; ")
 		r.mark(v1alpha1.ConditionEvidenceCaptured, holds, reason, shorten.Characters(redact.String(message), maxMessage))
+	}
+	if limit := expiry(r.action).Add(-captureMargin); until.After(limit) {
+		until = limit
+	}
+	if len(waiting) > 0 && !r.now.Before(until) {
+		lost, waiting = append(lost, strings.Join(waiting, "; ")+": it would expire meanwhile"), nil
 	}
 	switch {
 	case len(waiting) > 0:

@@ -1,6 +1,7 @@
 package responseaction_test
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -118,6 +119,7 @@ func TestWhatCannotBeCapturedHoldsNothingUp(t *testing.T) {
 		before, meanwhile func(w *world)
 		reason, message   string
 		captures          int
+		expires           time.Duration
 	}{
 		"denied by a policy": {
 			before: func(w *world) {
@@ -137,6 +139,11 @@ func TestWhatCannotBeCapturedHoldsNothingUp(t *testing.T) {
 		"nobody works on it": {
 			meanwhile: func(w *world) { w.clock.SetTime(w.get("act").CreationTimestamp.Add(time.Minute + 2*time.Second)) },
 			reason:    v1alpha1.ReasonNotCaptured, message: "act-evidence-", captures: 1,
+		},
+		"it would expire meanwhile": {
+			expires: 8 * time.Second,
+			before:  func(w *world) { w.clock.SetTime(w.get("act").CreationTimestamp.Add(4 * time.Second)) },
+			reason:  v1alpha1.ReasonNotCaptured, message: "it would expire meanwhile", captures: 1,
 		},
 		"no right": {
 			meanwhile: func(w *world) {
@@ -181,7 +188,9 @@ func TestWhatCannotBeCapturedHoldsNothingUp(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			w := newDestroyer(t)
-			w.ask("act", "delete", inCase)
+			w.ask("act", "delete", inCase, func(a *v1alpha1.ResponseAction) {
+				a.Spec.ExpiresAfter = &metav1.Duration{Duration: cmp.Or(tt.expires, time.Hour)}
+			})
 			if tt.before != nil {
 				tt.before(w)
 			}
