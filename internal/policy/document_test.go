@@ -66,6 +66,10 @@ func TestTheDocumentedPolicyCompiles(t *testing.T) {
 	if d := Decide(t.Context(), []Candidate{{Name: "documented", Policy: p}}, in); d.Outcome != v1alpha1.DecisionAllow {
 		t.Errorf("at nine: %+v", d)
 	}
+	in.Plan.Target.Namespace = "load-test"
+	if d := Decide(t.Context(), []Candidate{{Name: "documented", Policy: p}}, in); len(d.SkipEvidence) != 1 {
+		t.Errorf("in a load test: %+v", d)
+	}
 }
 
 // What the page says does not compile is what TestPoliciesReachNothing tries.
