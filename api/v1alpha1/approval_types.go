@@ -22,7 +22,7 @@ type PolicyScope struct {
 	// +kubebuilder:validation:items:MaxLength=63
 	Operations []string `json:"operations,omitempty"`
 
-	// targetNamespaces by name; cluster-scoped targets are in none.
+	// targetNamespaces by name; a Namespace is in itself, other cluster-scoped targets are in none.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=64

@@ -57,7 +57,7 @@ func (c Candidate) covers(in Input) bool {
 	}
 	return within(c.Scope.Connectors, in.Action.Connector) &&
 		within(c.Scope.Operations, in.Action.Operation) &&
-		within(c.Scope.TargetNamespaces, in.Plan.Target.Namespace)
+		within(c.Scope.TargetNamespaces, in.Plan.Target.within())
 }
 
 // within says whether a list that bounds nothing while empty has the name.

@@ -160,6 +160,28 @@ func TestSkipEvidence(t *testing.T) {
 	}
 }
 
+// What is done to all of a namespace is done in it, too.
+func TestScopeOfANamespaceItself(t *testing.T) {
+	deny := said(t, "deny", `deny contains "no" if true`)
+	deny.Scope = &v1alpha1.PolicyScope{TargetNamespaces: []string{"shop"}}
+	tests := map[string]struct {
+		target PlanTarget
+		want   v1alpha1.DecisionOutcome
+	}{
+		"that namespace":          {PlanTarget{APIVersion: "v1", Kind: "Namespace", Name: "shop"}, v1alpha1.DecisionDeny},
+		"another namespace":       {PlanTarget{APIVersion: "v1", Kind: "Namespace", Name: "soc"}, v1alpha1.DecisionRequire},
+		"a node of the same name": {PlanTarget{APIVersion: "v1", Kind: "Node", Name: "shop"}, v1alpha1.DecisionRequire},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			in := Input{Action: Action{Operation: "isolate-namespace", Risk: v1alpha1.RiskCritical}, Plan: Plan{Target: tt.target}}
+			if d := Decide(t.Context(), []Candidate{deny}, in); d.Outcome != tt.want {
+				t.Errorf("got %s by %v, want %s", d.Outcome, d.Policies, tt.want)
+			}
+		})
+	}
+}
+
 // Whatever a policy says that is not of the right shape, a senior decides.
 func TestNonsenseFailsClosed(t *testing.T) {
 	tests := map[string]struct{ body, want string }{

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/internal/response"
 )
 
 // Input is the document that policies decide on; docs/policy-input.md describes
@@ -61,6 +62,9 @@ type PlanTarget struct {
 	Name       string `json:"name"`
 	UID        string `json:"uid"`
 }
+
+// within is the namespace that the target is in or is; empty for other cluster-scoped ones.
+func (t PlanTarget) within() string { return response.NamespaceOf(v1alpha1.TargetReference(t)) }
 
 // Investigation is the case that the action belongs to; all empty outside a case.
 type Investigation struct {

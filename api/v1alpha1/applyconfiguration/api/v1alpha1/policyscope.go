@@ -11,7 +11,7 @@ type PolicyScopeApplyConfiguration struct {
 	Connectors []string `json:"connectors,omitempty"`
 	// operations by name.
 	Operations []string `json:"operations,omitempty"`
-	// targetNamespaces by name; cluster-scoped targets are in none.
+	// targetNamespaces by name; a Namespace is in itself, other cluster-scoped targets are in none.
 	TargetNamespaces []string `json:"targetNamespaces,omitempty"`
 	// tenants are the namespaces whose actions the policy speaks of besides those of its own;
 	// "*" stands for all. Only a policy in the operator's namespace may have them: elsewhere it
