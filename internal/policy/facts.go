@@ -1,11 +1,13 @@
 package policy
 
 import (
+	"strings"
 	"time"
 
 	"k8s.io/utils/ptr"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
+	"github.com/tocsin-dev/tocsin/internal/response"
 )
 
 // Facts are what an input is made of.
@@ -53,14 +55,23 @@ func (f Facts) Input() Input {
 
 // spoken is the verdict that counts for an action, and who gave it if the analyst did
 // not. Nobody's own grade speaks for what they ask for: else a policy that trusts a
-// verdict would let them act alone.
+// verdict would let them act alone. A ServiceAccount may be anybody's who may edit its
+// namespace, so neither does a grade where one asks, nor one's grade where a person does.
 func spoken(c *v1alpha1.Investigation, requester string) (v1alpha1.Verdict, string) {
 	grade := c.Spec.Grade
 	switch {
 	case grade == nil:
 		return c.Status.Verdict, ""
-	case grade.By == requester:
+	case grade.By == requester, isAccount(requester), isAccount(grade.By) && !automatic(requester):
 		return c.Status.AnalystVerdict, ""
 	}
 	return c.Status.Verdict, grade.By
+}
+
+func isAccount(user string) bool { return strings.HasPrefix(user, "system:serviceaccount:") }
+
+// automatic requesters are those that admission keeps people from naming.
+func automatic(requester string) bool {
+	_, playbook := response.PlaybookOf(requester)
+	return playbook || strings.HasPrefix(requester, response.UndoRequester("")) || requester == "analyst" || strings.HasPrefix(requester, "analyst:")
 }
