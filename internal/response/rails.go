@@ -53,6 +53,8 @@ func (r Rails) Refuse(s Subject) string {
 		return fmt.Sprintf("%s %s belongs to Tocsin itself", s.Target.Kind, s.Target.Name)
 	case slices.ContainsFunc(s.Grants, ownRole):
 		return fmt.Sprintf("%s %s gives rights to work with Tocsin itself; change it where it is kept, in Git", s.Target.Kind, s.Target.Name)
+	case r.Namespace != "" && slices.ContainsFunc(s.Affects, r.ownAccount):
+		return fmt.Sprintf("it takes away access of Tocsin itself, which %s %s gives", s.Target.Kind, s.Target.Name)
 	case s.Target.Kind == "Node" && r.Node != "" && s.Target.Name == r.Node:
 		return fmt.Sprintf("Tocsin runs on node %s", r.Node)
 	case group == rbacGroup && (strings.HasPrefix(s.Target.Name, "system:") || s.Target.Name == "cluster-admin"):
@@ -87,6 +89,11 @@ func (r Rails) own(group, namespace, name string) bool {
 		return strings.HasSuffix(name, "."+v1alpha1.Group)
 	}
 	return namespace != "" && namespace == r.Namespace
+}
+
+// ownAccount says whether a user is a ServiceAccount of the operator's namespace.
+func (r Rails) ownAccount(user string) bool {
+	return strings.HasPrefix(user, "system:serviceaccount:"+r.Namespace+":")
 }
 
 func ownRole(name string) bool { return name == "tocsin" || strings.HasPrefix(name, "tocsin-") }

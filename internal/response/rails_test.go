@@ -57,6 +57,12 @@ func TestRailsRefuse(t *testing.T) {
 		"access of who approved it": {response.Subject{
 			Target: target(rbac, "RoleBinding", "shop", "devs"), Affects: []string{"bob", "alice"}, Approvers: []string{"alice"},
 		}, "access of alice"},
+		"what a tenant hands to Tocsin": {response.Subject{
+			Target: target(rbac, "RoleBinding", "shop", "soc-access"), Affects: []string{"system:serviceaccount:tocsin-system:tocsin"},
+		}, "access of Tocsin itself"},
+		"what is handed to one of its name elsewhere": {response.Subject{
+			Target: target(rbac, "RoleBinding", "shop", "soc-access"), Affects: []string{"system:serviceaccount:tocsin-system-2:tocsin"},
+		}, ""},
 		"access of somebody else": {response.Subject{
 			Target: target(rbac, "RoleBinding", "shop", "devs"), Affects: []string{"bob"}, Approvers: []string{"alice"},
 		}, ""},
