@@ -86,6 +86,24 @@ func named(ctx context.Context, reader client.Reader, r *run, names func(*v1alph
 	return false, nil
 }
 
+// namespaces whose switch holds the action: also those that it takes pods of.
+func (s stop) namespaces(r *run) []string {
+	names := []string{s.operator, r.action.Namespace, response.NamespaceOf(r.status().Plan.Target)}
+	if r.plan != nil {
+		for _, share := range r.plan.Shares {
+			names = append(names, share.Workload.Namespace)
+		}
+		for _, touched := range r.plan.Touches {
+			names = append(names, response.NamespaceOf(touched))
+		}
+	}
+	slices.Sort(names)
+	return slices.DeleteFunc(slices.Compact(names), func(name string) bool { return name == "" })
+}
+
+// maxReads at the same time.
+const maxReads = 8
+
 // stop holds the action while a stop switch is set.
 type stop struct {
 	// reader reads past the cache: what begins after a switch is set must not miss it.
@@ -95,9 +113,10 @@ type stop struct {
 }
 
 func (s stop) take(ctx context.Context, r *run) (next, error) {
-	names := []string{s.operator, r.action.Namespace, response.NamespaceOf(r.status().Plan.Target)}
+	names := s.namespaces(r)
 	stopped := make([]bool, len(names))
 	var reads errgroup.Group // at the same time: an attacker has until the last answer
+	reads.SetLimit(maxReads)
 	for i, name := range names {
 		reads.Go(func() (err error) {
 			stopped[i], err = s.set(ctx, name)

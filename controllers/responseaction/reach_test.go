@@ -101,6 +101,33 @@ func TestOneActionAtATimeOnAWorkload(t *testing.T) {
 	w.expect(w.must("second"), v1alpha1.ReasonGuardRail, "1 of 4 pods")
 }
 
+// A node's drain takes pods of many namespaces, and a block of an image holds in all of them.
+func TestAStopSwitchHoldsWhatIsTakenAlong(t *testing.T) {
+	cases := map[string]func(namespace string, p *connectors.Plan){
+		"pods of it": func(namespace string, p *connectors.Plan) {
+			p.Shares = []connectors.Share{{Workload: workload(namespace)}}
+		},
+		"all of it": func(namespace string, p *connectors.Plan) {
+			p.Touches = []v1alpha1.TargetReference{{APIVersion: "v1", Kind: "Namespace", Name: namespace}}
+		},
+	}
+	for name, takes := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			held := w.namespace + "-pods"
+			w.annotate(held, map[string]string{v1alpha1.AnnotationStop: "drill"})
+			w.tool.Foretell(func(p *connectors.Plan) { takes(held, p) })
+			w.ask("act", "isolate")
+			w.expect(w.must("act"), v1alpha1.ReasonStopped, "kubectl annotate namespace "+held)
+			if w.executions() != 0 {
+				t.Error("executed against the stop switch")
+			}
+			w.annotate(held, nil)
+			w.expect(w.must("act"), v1alpha1.ReasonSucceeded, "")
+		})
+	}
+}
+
 func TestWhatIsBlockedWaits(t *testing.T) {
 	w := newWorld(t)
 	w.tool.Foretell(func(p *connectors.Plan) { p.Blocked = "budget web needs 2 healthy pods" })
