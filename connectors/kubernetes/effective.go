@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"slices"
+	"strings"
 
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -36,6 +37,25 @@ func selectorOf(p *networkingv1.NetworkPolicy) labels.Selector {
 // without leaves out the policy of that name.
 func without(policies []networkingv1.NetworkPolicy, name string) []networkingv1.NetworkPolicy {
 	return slices.DeleteFunc(slices.Clone(policies), func(p networkingv1.NetworkPolicy) bool { return p.Name == name })
+}
+
+// asWritten are the policies without what isolations put into their selectors, whose own policies are
+// among them: each may be taken back before another, which then has to hold without it.
+func asWritten(policies []networkingv1.NetworkPolicy) []networkingv1.NetworkPolicy {
+	put := slices.Clone(nothing)
+	for _, p := range policies {
+		if !strings.HasPrefix(p.Name, policyPrefix) {
+			continue
+		}
+		for _, r := range distinguishing(p.Spec.PodSelector) {
+			put = append(put, leavingOut(r))
+		}
+	}
+	written := slices.Clone(policies)
+	for i := range written {
+		written[i] = *exclude(&written[i], put...).changed(&written[i], false)
+	}
+	return written
 }
 
 // escape puts quarantine labels in place of those that policies select a pod by.

@@ -66,15 +66,19 @@ func allowingWorkload(s enclosure) []*networkingv1.NetworkPolicy {
 // pod carries which the policy selects, since it would lose what it is allowed.
 func excludeWorkload(s enclosure, p *networkingv1.NetworkPolicy) (exclusion, error) {
 	for _, r := range distinguishing(s.selector) {
-		without := metav1.LabelSelectorRequirement{Key: r.Key, Operator: metav1.LabelSelectorOpNotIn, Values: r.Values}
 		if !slices.ContainsFunc(s.outside, func(other corev1.Pod) bool {
 			return slices.Contains(r.Values, other.Labels[r.Key]) && selectorOf(p).Matches(labels.Set(other.Labels))
 		}) {
-			return exclude(p, without), nil
+			return exclude(p, leavingOut(r)), nil
 		}
 	}
 	return exclusion{}, fmt.Errorf("%w: it would not hold: NetworkPolicy %s/%s allows pods of %s %s something, and cannot leave them out without other pods, "+
 		"which carry the same labels: change that policy by hand, or scale to zero", connectors.ErrConflict, p.Namespace, p.Name, s.target.GetKind(), s.target.GetName())
+}
+
+// leavingOut keeps a policy off what meets a requirement for a value.
+func leavingOut(r metav1.LabelSelectorRequirement) metav1.LabelSelectorRequirement {
+	return metav1.LabelSelectorRequirement{Key: r.Key, Operator: metav1.LabelSelectorOpNotIn, Values: r.Values}
 }
 
 // distinguishing are the requirements for a value.

@@ -73,7 +73,7 @@ func (i *isolation) evade(pod *unstructured.Unstructured, policies []networkingv
 	if i.deny != "" {
 		return
 	}
-	changes, left := escape(pod.GetLabels(), without(policies, i.policy), i.policy)
+	changes, left := escape(pod.GetLabels(), asWritten(without(policies, i.policy)), i.policy)
 	i.replaced = changes
 	for _, p := range left {
 		i.exclusions = append(i.exclusions, exclude(p, metav1.LabelSelectorRequirement{

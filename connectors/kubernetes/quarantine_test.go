@@ -117,6 +117,57 @@ func TestQuarantine(t *testing.T) {
 	}
 }
 
+// What was isolated more widely first stays isolated when that is taken back, which the incident allows before the rest.
+func TestAnIsolationOutlivesAWiderOne(t *testing.T) {
+	web := map[string]string{"app": "web"}
+	tests := map[string]struct {
+		wide, narrow func(w *world) connectors.Request
+	}{
+		"a pod, in a namespace":      {isolatesNamespace, isolatesPod},
+		"a workload, in a namespace": {isolatesNamespace, isolatesWorkload},
+		"a pod, of a workload":       {isolatesWorkload, isolatesPod},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, allRoles...)
+			c := w.connector(t, kubernetes.Options{})
+			w.create(t, w.deploymentOf("web", web))
+			w.create(t, w.pod("web-0", web))
+			w.allowing(t, "everybody", nil)
+			w.allowing(t, "web", web)
+			before := w.snapshot(t, true, networkPolicies)
+			wide, narrow := test.wide(w), test.narrow(w)
+			widely := plan(t, c, wide)
+			wantOutcome(t, c, wide, widely, v1alpha1.OutcomeSucceeded)
+			narrowly := plan(t, c, narrow)
+			wantOutcome(t, c, narrow, narrowly, v1alpha1.OutcomeSucceeded)
+			back := undo(t, widely)
+			wantOutcome(t, c, back, plan(t, c, back), v1alpha1.OutcomeSucceeded)
+			if got := w.allowed(t, "web-0"); len(got) != 0 {
+				t.Errorf("policies %v allow the pod something, which is isolated by itself", got)
+			}
+			wantObserved(t, c, narrow, narrowly, connectors.EffectPresent)
+			back = undo(t, narrowly)
+			wantOutcome(t, c, back, plan(t, c, back), v1alpha1.OutcomeSucceeded)
+			if diff := cmp.Diff(string(before), string(w.snapshot(t, true, networkPolicies))); diff != "" {
+				t.Errorf("after both undos (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func isolatesNamespace(w *world) connectors.Request {
+	return request("isolate-namespace", "namespace", w.namespace)
+}
+
+func isolatesWorkload(w *world) connectors.Request {
+	return request("isolate-workload", "kind", "Deployment", "namespace", w.namespace, "name", "web")
+}
+
+func isolatesPod(w *world) connectors.Request {
+	return request("isolate-pod", "pod", w.namespace+"/web-0")
+}
+
 // A policy cannot leave out the workload and keep another pod that carries its labels.
 func TestIsolatingAWorkloadThatWouldNotHold(t *testing.T) {
 	labels := map[string]string{"app": "web", "tier": "front"}

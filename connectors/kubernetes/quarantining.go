@@ -91,8 +91,10 @@ func (a *quarantining) plan(ctx context.Context, c *cluster, request connectors.
 		return plan, fmt.Errorf("%w: %s is being deleted", connectors.ErrConflict, name(target))
 	}
 	if k.deny == "" {
-		for _, p := range a.allowing(f) {
-			e, err := a.exclude(f, p)
+		written := f
+		written.policies = asWritten(without(f.policies, k.name))
+		for _, p := range a.allowing(written) {
+			e, err := a.exclude(written, p)
 			if err != nil {
 				return plan, err
 			}
