@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/utils/ptr"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
@@ -55,12 +56,12 @@ func (restoreRevision) plan(ctx context.Context, c *cluster, request connectors.
 	if err != nil {
 		return plan, err
 	}
-	if plan.Done = ptr.Equal(pointer(b.marking().value(workload)), b.mark); plan.Done {
-		return plan, nil
-	}
 	revisions, err := c.revisions(ctx, workload)
 	if err != nil {
 		return plan, err
+	}
+	if plan.Done = ptr.Equal(pointer(b.marking().value(workload)), b.mark) && !b.leaves(workload, revisions); plan.Done {
+		return plan, nil
 	}
 	from, err := revisionOf(workload, revisions, b.from)
 	if err != nil {
@@ -92,5 +93,28 @@ func (restoreRevision) observe(ctx context.Context, c *cluster, request connecto
 	if err != nil {
 		return connectors.EffectUnknown, err
 	}
-	return b.observe(ctx, c, target)
+	effect, err := b.observe(ctx, c, target)
+	if err != nil || effect != connectors.EffectPresent {
+		return effect, err
+	}
+	workload, err := c.get(ctx, b.target)
+	if err != nil {
+		return connectors.EffectUnknown, err
+	}
+	revisions, err := c.revisions(ctx, workload)
+	if err != nil {
+		return connectors.EffectUnknown, err
+	}
+	if b.leaves(workload, revisions) {
+		return connectors.EffectAbsent, nil
+	}
+	return effect, nil
+}
+
+// leaves says that the workload is still at the revision that it shall leave: whoever replaces
+// the workload takes the annotation off, and changes no template by that.
+func (b rollback) leaves(workload *unstructured.Unstructured, revisions []revision) bool {
+	from, err := revisionOf(workload, revisions, b.from)
+	now, _, _ := unstructured.NestedMap(workload.Object, "spec", "template")
+	return err == nil && sameTemplate(now, from.template)
 }

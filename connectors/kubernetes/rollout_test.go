@@ -74,6 +74,28 @@ func TestRollbackOverwritesNoOther(t *testing.T) {
 	}
 }
 
+// Somebody who replaces the workload by what it is, without annotations, has not taken the rollback back.
+func TestRollbackIsTakenBackWithoutItsMark(t *testing.T) {
+	w := newWorld(t, allRoles...)
+	c := w.connector(t, kubernetes.Options{})
+	d := w.rolledOut(t, "web", 1, 2)
+	r := request("rollback-workload", "kind", "Deployment", "namespace", w.namespace, "name", "web")
+	planned := plan(t, c, r)
+	wantOutcome(t, c, r, planned, v1alpha1.OutcomeSucceeded)
+	unmark := client.RawPatch(types.MergePatchType, []byte(`{"metadata": {"annotations": null}}`))
+	if err := w.Patch(t.Context(), d, unmark); err != nil {
+		t.Fatal(err)
+	}
+	back := undo(t, planned)
+	backPlanned := plan(t, c, back)
+	wantObserved(t, c, back, backPlanned, connectors.EffectAbsent)
+	wantOutcome(t, c, back, backPlanned, v1alpha1.OutcomeSucceeded)
+	wantObserved(t, c, back, backPlanned, connectors.EffectPresent)
+	if got := w.imageOf(t, d); got != "example.com/web:2" {
+		t.Errorf("image is %s, want that of before the rollback", got)
+	}
+}
+
 func TestRollbackNeedsARevision(t *testing.T) {
 	w := newWorld(t, allRoles...)
 	c := w.connector(t, kubernetes.Options{})
