@@ -40,6 +40,9 @@ type account struct{ namespace, name string }
 
 func (a account) String() string { return a.namespace + "/" + a.name }
 
+// user is the account as the API server names it.
+func (a account) user() string { return serviceAccountPrefix + a.namespace + ":" + a.name }
+
 // age in whole seconds, for schemas that know numbers only.
 func (c *cluster) age(since metav1.Time) int64 {
 	return int64(c.clock.Since(since.Time) / time.Second)

@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -51,6 +52,9 @@ func (removeRoleBinding) plan(ctx context.Context, c *cluster, request connector
 	plan.Target.UID = string(found.GetUID())
 	plan.Summary = fmt.Sprintf("remove %s, which grants %s", name(target), roleOf(found))
 	plan.Affects, plan.Grants = usersOf(found), []string{roleName(found)}
+	if slices.Contains(plan.Affects, c.account.user()) {
+		return plan, fmt.Errorf("%w: %s: Tocsin acts by it as %s here, and could not put it back", connectors.ErrConflict, name(target), c.account)
+	}
 	if err := c.Delete(ctx, found, exactly(found.GetUID()), client.DryRunAll); err != nil {
 		return plan, c.explain(err, "planning to delete "+name(target))
 	}
