@@ -255,6 +255,45 @@ func TestBindingThatChangedIsLeftAlone(t *testing.T) {
 	}
 }
 
+// Without it, the connector could neither undo nor do anything else that it grants.
+func TestTheConnectorsOwnBindingIsNotRemoved(t *testing.T) {
+	w := newWorld(t, allRoles...)
+	binding := w.bind(t, "own-"+w.namespace, "tocsin-connector-reader", w.namespace, "connector")
+	_, err := w.connector(t, kubernetes.Options{}).Plan(t.Context(), request("remove-role-binding", "kind", "ClusterRoleBinding", "name", binding.Name))
+	if !errors.Is(err, connectors.ErrConflict) || !strings.Contains(err.Error(), "could not put it back") {
+		t.Errorf("got %v, want ErrConflict that says why", err)
+	}
+}
+
+// What is on a volume, nobody can put back.
+func TestVolumesAreNotLost(t *testing.T) {
+	const retain, remove = appsv1.RetainPersistentVolumeClaimRetentionPolicyType, appsv1.DeletePersistentVolumeClaimRetentionPolicyType
+	tests := map[string]struct {
+		operation string
+		policy    appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy
+		want      error
+	}{
+		"scaled down, kept":         {"scale-to-zero", appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy{WhenScaled: retain, WhenDeleted: remove}, nil},
+		"scaled down, and gone":     {"scale-to-zero", appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy{WhenScaled: remove, WhenDeleted: retain}, connectors.ErrConflict},
+		"deleted, kept":             {"delete-object", appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy{WhenScaled: remove, WhenDeleted: retain}, nil},
+		"deleted, and all of it is": {"delete-object", appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy{WhenScaled: retain, WhenDeleted: remove}, connectors.ErrConflict},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, allRoles...)
+			app := map[string]string{"app": "db"}
+			w.create(t, &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "db"}, Spec: appsv1.StatefulSetSpec{
+				Selector: &metav1.LabelSelector{MatchLabels: app}, PersistentVolumeClaimRetentionPolicy: &test.policy,
+				Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: app}, Spec: podSpec()},
+			}})
+			_, err := w.connector(t, kubernetes.Options{}).Plan(t.Context(), request(test.operation, "kind", "StatefulSet", "namespace", w.namespace, "name", "db"))
+			if !errors.Is(err, test.want) || err != nil && !strings.Contains(err.Error(), "would lose its volumes") {
+				t.Errorf("got %v, want %v", err, test.want)
+			}
+		})
+	}
+}
+
 func TestUndoThatWouldEscalateIsForetold(t *testing.T) {
 	w := newWorld(t, allRoles...)
 	c := w.connector(t, kubernetes.Options{})

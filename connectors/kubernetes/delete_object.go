@@ -75,6 +75,9 @@ func (deleteObject) plan(ctx context.Context, c *cluster, request connectors.Req
 	if target.Kind == "NetworkPolicy" && strings.HasPrefix(target.Name, policyPrefix) {
 		return plan, fmt.Errorf("%w: %s isolates a pod: undo the action that made it", connectors.ErrConflict, name(target))
 	}
+	if err := keepsVolumes(found, "whenDeleted"); err != nil {
+		return plan, err
+	}
 	if err := c.Delete(ctx, found, exactly(found.GetUID()), background, client.DryRunAll); err != nil {
 		return plan, c.explain(err, "planning to delete "+name(target))
 	}
@@ -96,6 +99,9 @@ func (c *cluster) feelDeletion(ctx context.Context, found *unstructured.Unstruct
 	if controller := metav1.GetControllerOf(found); controller != nil {
 		felt.warnings = append(felt.warnings, fmt.Sprintf("%s is controlled by %s %s, which will make it again: delete that one",
 			name(reference(found)), controller.Kind, controller.Name))
+	}
+	if found.GetKind() == "Job" {
+		felt.warnings = append(felt.warnings, "undo starts it from the beginning: what it did is done again")
 	}
 	switch found.GetKind() {
 	case "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job":

@@ -119,6 +119,15 @@ func TestSecretsAreNotKept(t *testing.T) {
 	wantObserved(t, c, r, planned, connectors.EffectPresent)
 }
 
+func TestAJobThatIsPutBackBeginsAnew(t *testing.T) {
+	w := newWorld(t, allRoles...)
+	w.deleteJob(t).Prepare(t)
+	planned := plan(t, w.connector(t, kubernetes.Options{}), request("delete-object", "kind", "Job", "namespace", w.namespace, "name", "planted"))
+	if got := strings.Join(planned.Warnings, "\n"); !strings.Contains(got, "undo starts it from the beginning") {
+		t.Errorf("warnings are %q, want one that the Job is run again", got)
+	}
+}
+
 func TestIsolationIsNotDeleted(t *testing.T) {
 	w := newWorld(t, allRoles...)
 	c := w.connector(t, kubernetes.Options{})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -92,6 +93,9 @@ func feelScaling(ctx context.Context, c *cluster, r rewrite) (blast, error) {
 	if err != nil {
 		return blast{}, err
 	}
+	if err := keepsVolumes(workload, "whenScaled"); err != nil {
+		return blast{}, err
+	}
 	felt, err := c.withoutPodsOf(ctx, workload)
 	if err != nil {
 		return felt, err
@@ -101,6 +105,16 @@ func feelScaling(ctx context.Context, c *cluster, r rewrite) (blast, error) {
 			name(r.target), owner.Kind, owner.Name))
 	}
 	return felt, err
+}
+
+// keepsVolumes refuses a StatefulSet whose volumes would go with its pods: nothing brings back what is on them.
+func keepsVolumes(workload *unstructured.Unstructured, when string) error {
+	policy, _, _ := unstructured.NestedString(workload.Object, "spec", "persistentVolumeClaimRetentionPolicy", when)
+	if workload.GetKind() != "StatefulSet" || policy != string(appsv1.DeletePersistentVolumeClaimRetentionPolicyType) {
+		return nil
+	}
+	return fmt.Errorf("%w: %s would lose its volumes for good (spec.persistentVolumeClaimRetentionPolicy.%s is %s): isolate it, or set that to Retain",
+		connectors.ErrConflict, name(reference(workload)), when, policy)
 }
 
 // withoutPodsOf tells what it would be like without any pod of a workload.

@@ -137,9 +137,6 @@ func (s stop) take(ctx context.Context, r *run) (next, error) {
 
 // set says whether the switch of a namespace is set.
 func (s stop) set(ctx context.Context, name string) (bool, error) {
-	if name == "" {
-		return false, nil
-	}
 	var namespace corev1.Namespace
 	err := s.reader.Get(ctx, types.NamespacedName{Name: name}, &namespace)
 	if apierrors.IsNotFound(err) {
