@@ -8,3 +8,6 @@ const (
 	maxWarnings = 16
 	maxDiff     = 32768
 )
+
+// maxInverse bounds status.inverse, in bytes, such that the API server takes the whole action.
+const maxInverse = 512 << 10

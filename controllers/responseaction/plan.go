@@ -43,6 +43,10 @@ func (s plan) take(ctx context.Context, r *run) (next, error) {
 		r.stall(v1alpha1.ReasonPlanFailed, err.Error())
 		return halt, nil
 	}
+	if made.Inverse != nil && len(made.Inverse.Arguments) > maxInverse {
+		r.stall(v1alpha1.ReasonPlanFailed, fmt.Sprintf("what an undo needs is too large to be kept (%d bytes, at most %d), so nothing is changed", len(made.Inverse.Arguments), maxInverse))
+		return halt, nil
+	}
 	r.plan = &made
 	if old := r.status().Plan; old == nil || old.Digest != digest {
 		r.status().Plan = describe(r, digest, made)

@@ -2,6 +2,7 @@ package responseaction_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -125,6 +126,27 @@ func TestAStopSwitchHoldsWhatIsTakenAlong(t *testing.T) {
 			w.annotate(held, nil)
 			w.expect(w.must("act"), v1alpha1.ReasonSucceeded, "")
 		})
+	}
+}
+
+// hoarding needs a lot to take anything back.
+type hoarding struct{ *fake.Connector }
+
+// Plan implements connectors.Responder.
+func (h hoarding) Plan(ctx context.Context, request connectors.Request) (connectors.Plan, error) {
+	p, err := h.Connector.Plan(ctx, request)
+	p.Inverse = &connectors.Inverse{Operation: "restore", Arguments: json.RawMessage(`{"all": "` + strings.Repeat("x", 2<<20) + `"}`)}
+	return p, err
+}
+
+// The API server would refuse the status, and the intent be logged again and again.
+func TestWhatIsTooLargeToTakeBackIsNotBegun(t *testing.T) {
+	w := newWorld(t)
+	w.registry.Set(w.namespace, "tool", hoarding{w.tool})
+	w.ask("act", "isolate")
+	w.expect(w.must("act"), v1alpha1.ReasonPlanFailed, "too large to be kept")
+	if w.executions() != 0 || strings.Contains(w.log.types(), "intent") {
+		t.Errorf("executions are %d, the log has %s", w.executions(), w.log.types())
 	}
 }
 
