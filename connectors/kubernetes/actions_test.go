@@ -255,6 +255,33 @@ func TestBindingThatChangedIsLeftAlone(t *testing.T) {
 	}
 }
 
+// The API server would not keep it in the action's status.
+func TestABindingTooLargeToKeepIsRemoved(t *testing.T) {
+	w := newWorld(t, allRoles...)
+	c := w.connector(t, kubernetes.Options{})
+	binding := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: "crowd-" + w.namespace},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "tocsin-connector-reader"},
+	}
+	for i := range 8000 {
+		binding.Subjects = append(binding.Subjects, rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: fmt.Sprintf("nobody-%05d-%s", i, strings.Repeat("x", 40))})
+	}
+	w.create(t, binding)
+	r := request("remove-role-binding", "kind", "ClusterRoleBinding", "name", binding.Name)
+	planned := plan(t, c, r)
+	if planned.Inverse != nil || !strings.Contains(strings.Join(planned.Warnings, "\n"), "too large to be kept") {
+		t.Errorf("inverse is %v, warnings are %q", planned.Inverse, planned.Warnings)
+	}
+	binding.Subjects = binding.Subjects[1:]
+	if err := w.Update(t.Context(), binding); err != nil {
+		t.Fatal(err)
+	}
+	wantOutcome(t, c, r, planned, v1alpha1.OutcomeFailed)
+	planned = plan(t, c, r)
+	wantOutcome(t, c, r, planned, v1alpha1.OutcomeSucceeded)
+	wantObserved(t, c, r, planned, connectors.EffectPresent)
+}
+
 // Without it, the connector could neither undo nor do anything else that it grants.
 func TestTheConnectorsOwnBindingIsNotRemoved(t *testing.T) {
 	w := newWorld(t, allRoles...)

@@ -158,22 +158,19 @@ func keepWhole(plan connectors.Plan, found *unstructured.Unstructured) (connecto
 	case !equality.Semantic.DeepEqual(redact.JSON(kept.Object), any(kept.Object)):
 		plan.Warnings = append(plan.Warnings, "it holds what looks like a secret, which is kept nowhere: there is no undo")
 	case len(raw) > maxObject:
-		plan.Warnings = append(plan.Warnings, fmt.Sprintf("it is too large to be kept (%d bytes, at most %d): there is no undo", len(raw), maxObject))
+		plan.Warnings = append(plan.Warnings, tooLarge(len(raw)))
 	default:
 		plan.Inverse, err = recreateObject.inverse(kept)
 	}
 	return plan, err
 }
 
+func tooLarge(bytes int) string {
+	return fmt.Sprintf("it is too large to be kept (%d bytes, at most %d): there is no undo", bytes, maxObject)
+}
+
 func (deleteObject) execute(ctx context.Context, c *cluster, _ connectors.Request, plan connectors.Plan) (connectors.Result, error) {
-	err := c.remove(ctx, plan.Target, func(found *unstructured.Unstructured) (bool, error) {
-		diff, err := kube.Diff(found, nil)
-		return diff == plan.Diff, err
-	})
-	if err != nil {
-		return failed(err)
-	}
-	return succeeded("%s is deleted", name(plan.Target))
+	return c.removePlanned(ctx, plan)
 }
 
 // A deletion that has begun cannot be taken back, so it counts as there.

@@ -34,15 +34,6 @@ func (a *recreating) inverse(kept *unstructured.Unstructured) (*connectors.Inver
 	return inverse(a.operation.Name, map[string]any{a.member: kept.Object})
 }
 
-// kept is the object that a plan's inverse would put back.
-func (a *recreating) kept(plan connectors.Plan) (*unstructured.Unstructured, error) {
-	arguments, err := plannedInverse[map[string]any](plan)
-	if err != nil {
-		return nil, err
-	}
-	return a.read(arguments)
-}
-
 // read takes the object out of arguments, with whole numbers as whole numbers.
 func (a *recreating) read(arguments map[string]any) (*unstructured.Unstructured, error) {
 	object := &unstructured.Unstructured{}
@@ -166,8 +157,9 @@ func withoutSelector(job *unstructured.Unstructured) {
 	}
 }
 
-// remove deletes the target, as long as it is what was planned.
-func (c *cluster) remove(ctx context.Context, target v1alpha1.TargetReference, unchanged func(found *unstructured.Unstructured) (bool, error)) error {
+// removePlanned deletes the target, as long as it is what was planned.
+func (c *cluster) removePlanned(ctx context.Context, plan connectors.Plan) (connectors.Result, error) {
+	target := plan.Target
 	err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
 		found, err := c.get(ctx, target)
 		if gone(err) {
@@ -179,17 +171,20 @@ func (c *cluster) remove(ctx context.Context, target v1alpha1.TargetReference, u
 		if err := sameObject(found, target); err != nil {
 			return err
 		}
-		is, err := unchanged(found)
+		diff, err := kube.Diff(found, nil)
 		if err != nil {
 			return err
 		}
-		if !is {
+		if diff != plan.Diff {
 			return fmt.Errorf("%w: %s was changed since it was planned; plan again", connectors.ErrConflict, name(target))
 		}
 		uid, version := found.GetUID(), found.GetResourceVersion()
 		return client.IgnoreNotFound(c.Delete(ctx, found, client.Preconditions{UID: &uid, ResourceVersion: &version}, background))
 	})
-	return c.explain(err, "deleting "+name(target))
+	if err != nil {
+		return failed(c.explain(err, "deleting "+name(target)))
+	}
+	return succeeded("%s is deleted", name(target))
 }
 
 // background: what the object owns goes too.

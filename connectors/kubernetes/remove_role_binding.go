@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -68,6 +67,10 @@ func (removeRoleBinding) plan(ctx context.Context, c *cluster, request connector
 		plan.Warnings = append(plan.Warnings, fmt.Sprintf("it takes rights from everybody in %s, maybe from who approves it: nobody here knows who that is", strings.Join(groups, ", ")))
 	}
 	plan.Inverse, err = createRoleBinding.inverse(reusable(found))
+	if err == nil && len(plan.Inverse.Arguments) > maxObject {
+		// Whoever fills a binding up must not keep it from being removed by that.
+		plan.Warnings, plan.Inverse = append(plan.Warnings, tooLarge(len(plan.Inverse.Arguments))), nil
+	}
 	return plan, err
 }
 
@@ -125,17 +128,7 @@ func usersOf(binding *unstructured.Unstructured) []string {
 }
 
 func (removeRoleBinding) execute(ctx context.Context, c *cluster, _ connectors.Request, plan connectors.Plan) (connectors.Result, error) {
-	kept, err := createRoleBinding.kept(plan)
-	if err != nil {
-		return failed(err)
-	}
-	err = c.remove(ctx, plan.Target, func(found *unstructured.Unstructured) (bool, error) {
-		return equality.Semantic.DeepEqual(reusable(found).Object, kept.Object), nil
-	})
-	if err != nil {
-		return failed(err)
-	}
-	return succeeded("%s is deleted", name(plan.Target))
+	return c.removePlanned(ctx, plan)
 }
 
 func (removeRoleBinding) observe(ctx context.Context, c *cluster, _ connectors.Request, target v1alpha1.TargetReference) (connectors.Effect, error) {
