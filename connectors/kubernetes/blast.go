@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
@@ -53,9 +54,9 @@ var countedWorkloads = map[string]bool{
 	"apps/v1 DaemonSet": true, "apps/v1 ReplicaSet": true, "apps/v1 StatefulSet": true, "batch/v1 Job": true, "v1 ReplicationController": true,
 }
 
-// without tells what it would be like without some of the pods.
-func (s surroundings) without(taken map[types.UID]bool) blast {
-	var b blast
+// shares of workloads that some of the pods are.
+func (s surroundings) shares(taken map[types.UID]bool) []connectors.Share {
+	var shares []connectors.Share
 	at := map[types.UID]int{}
 	for i := range s.pods {
 		p := &s.pods[i]
@@ -64,10 +65,10 @@ func (s surroundings) without(taken map[types.UID]bool) blast {
 			continue
 		}
 		if _, known := at[controller.UID]; !known {
-			at[controller.UID] = len(b.shares)
-			b.shares = append(b.shares, connectors.Share{Workload: controllerOf(p)})
+			at[controller.UID] = len(shares)
+			shares = append(shares, connectors.Share{Workload: controllerOf(p)})
 		}
-		share := &b.shares[at[controller.UID]]
+		share := &shares[at[controller.UID]]
 		share.Pods++
 		if serving(p) {
 			share.Serving++
@@ -76,8 +77,14 @@ func (s surroundings) without(taken map[types.UID]bool) blast {
 			}
 		}
 	}
-	b.shares = slices.DeleteFunc(b.shares, func(share connectors.Share) bool { return share.Taken == 0 })
-	slices.SortFunc(b.shares, func(a, b connectors.Share) int { return strings.Compare(name(a.Workload), name(b.Workload)) })
+	shares = slices.DeleteFunc(shares, func(share connectors.Share) bool { return share.Taken == 0 })
+	slices.SortFunc(shares, func(a, b connectors.Share) int { return strings.Compare(name(a.Workload), name(b.Workload)) })
+	return shares
+}
+
+// without tells what it would be like without some of the pods.
+func (s surroundings) without(taken map[types.UID]bool) blast {
+	b := blast{shares: s.shares(taken)}
 	for _, share := range b.shares {
 		b.warnings = append(b.warnings, fmt.Sprintf("%s has %d pods, of which %d serve; %d are left",
 			name(share.Workload), share.Pods, share.Serving, share.Serving-share.Taken))
@@ -86,6 +93,15 @@ func (s surroundings) without(taken map[types.UID]bool) blast {
 		b.warnings = append(b.warnings, "no pod is left that serves "+listed(left))
 	}
 	return b
+}
+
+// departs notes that a pod is about to go.
+func (s surroundings) departs(uid types.UID, now time.Time) {
+	for i := range s.pods {
+		if s.pods[i].UID == uid {
+			s.pods[i].DeletionTimestamp = &metav1.Time{Time: now}
+		}
+	}
 }
 
 // leftAlone names the Services whose last pods are among those taken.

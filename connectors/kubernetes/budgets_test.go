@@ -3,8 +3,10 @@ package kubernetes_test
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -16,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tocsin-dev/tocsin/api/v1alpha1"
@@ -206,6 +209,43 @@ func TestDrainLeavesHalfOfAWorkload(t *testing.T) {
 	w.runningPod(t, "web-3", "other", nil, of) // in place of web-0
 	w.delete(t, pods[0])
 	wantOutcome(t, c, r, planned, v1alpha1.OutcomeSucceeded)
+}
+
+// listings counts how often all pods of a namespace are listed.
+type listings struct {
+	http.RoundTripper
+	of    string
+	count *atomic.Int32
+}
+
+func (l listings) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method == http.MethodGet && r.URL.Path == "/api/v1/namespaces/"+l.of+"/pods" {
+		l.count.Add(1)
+	}
+	return l.RoundTripper.RoundTrip(r)
+}
+
+// Of a namespace with ten thousand pods, a node's worth of listings would take longer than an attempt may.
+func TestDrainListsANamespaceOnce(t *testing.T) {
+	w := newWorld(t, allRoles...)
+	listed := &atomic.Int32{}
+	cfg := rest.CopyConfig(w.operator)
+	cfg.Wrap(func(inner http.RoundTripper) http.RoundTripper { return listings{inner, w.namespace, listed} })
+	c, err := kubernetes.New(cfg, w.namespace, "connector", kubernetes.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	node := w.node(t, "n", false)
+	for i := range 5 {
+		w.runningPod(t, fmt.Sprintf("bare-%d", i), node, nil)
+	}
+	r := request("drain", "node", node)
+	planned := plan(t, c, r)
+	listed.Store(0)
+	wantOutcome(t, c, r, planned, v1alpha1.OutcomeSucceeded)
+	if got := listed.Load(); got != 1 {
+		t.Errorf("its pods were listed %d times, want once", got)
+	}
 }
 
 func TestPlansTellWhatIsTakenAway(t *testing.T) {

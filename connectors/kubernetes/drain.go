@@ -230,11 +230,16 @@ func (c *cluster) evictAll(ctx context.Context, pods []corev1.Pod) (evicted int,
 		if err != nil {
 			return evicted, err
 		}
+		// Once, not for each pod: there may be ten thousand in the namespace.
+		around, err := c.surroundings(ctx, namespace)
+		if err != nil {
+			return evicted, err
+		}
 		for i := range pods {
 			if pods[i].Namespace != namespace {
 				continue
 			}
-			switch err := c.evictInTurn(ctx, &pods[i], budgets); {
+			switch err := c.evictInTurn(ctx, &pods[i], around, budgets); {
 			case errors.Is(err, connectors.ErrBlocked), errors.Is(err, connectors.ErrConflict):
 				held = append(held, err)
 			case err != nil:
@@ -249,18 +254,18 @@ func (c *cluster) evictAll(ctx context.Context, pods []corev1.Pod) (evicted int,
 
 // evictInTurn evicts a pod unless too little of its workload would be left; its other
 // pods have to be started elsewhere first.
-func (c *cluster) evictInTurn(ctx context.Context, p *corev1.Pod, budgets budgets) error {
-	around, err := c.surroundings(ctx, p.Namespace)
-	if err != nil {
-		return err
-	}
-	for _, share := range around.without(map[types.UID]bool{p.UID: true}).shares {
+func (c *cluster) evictInTurn(ctx context.Context, p *corev1.Pod, around surroundings, budgets budgets) error {
+	for _, share := range around.shares(map[types.UID]bool{p.UID: true}) {
 		if share.Excessive() {
 			return fmt.Errorf("%w: pod %s/%s stays until more pods of %s serve: %d of %d do", connectors.ErrBlocked,
 				p.Namespace, p.Name, name(share.Workload), share.Serving, share.Pods)
 		}
 	}
-	return c.evict(ctx, p, budgets)
+	err := c.evict(ctx, p, budgets)
+	if err == nil {
+		around.departs(p.UID, c.clock.Now())
+	}
+	return err
 }
 
 func (drain) observe(ctx context.Context, c *cluster, request connectors.Request, target v1alpha1.TargetReference) (connectors.Effect, error) {
