@@ -128,15 +128,14 @@ func unnumbered(text string) string {
 	shape.Grow(len(text))
 	for text != "" {
 		n := strings.IndexFunc(text, notOfWord)
-		switch {
-		case n == 0:
+		if n < 0 {
+			n = len(text)
+		}
+		if n > 0 {
+			shape.WriteString(wordShape(text[:n]))
+		} else {
 			_, n = utf8.DecodeRuneInString(text)
 			shape.WriteString(text[:n])
-		default:
-			if n < 0 {
-				n = len(text)
-			}
-			shape.WriteString(wordShape(text[:n]))
 		}
 		text = text[n:]
 	}

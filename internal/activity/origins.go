@@ -145,13 +145,13 @@ type Origin struct {
 // fewWorkloads have the accounts that programs use; those of pipelines have many.
 const fewWorkloads = 2
 
-// AsEver: the actor was known, and all that its requests come with has been for weeks, the
+// AsEver says that the actor was known, and that all that its requests come with has been for weeks, the
 // networks and not the addresses. The client, which is its own word, can only be in the way of that.
 func (o Origin) AsEver() bool {
 	return o.Seen && o.Known > 0 && o.Age >= usualSince && !o.Crowded && o.NewNetwork == "" && o.NewClient == "" && !o.LeftPod && o.OtherWorkload == "" && !o.LeftInside
 }
 
-// Strange: it comes so differently that nothing which is usual of the actor explains what it does.
+// Strange says that it comes so differently that nothing which is usual of the actor explains what it does.
 func (o Origin) Strange() bool {
 	return o.LeftPod || o.LeftInside || o.NewClient != "" && (o.NewNetwork != "" || o.Workloads > 0 && o.Clients <= fewClients)
 }
@@ -183,7 +183,7 @@ func (m *Memory) Origin(namespace, actor string, since time.Time) Origin {
 // compare goes through all that an actor came with; an owner has a bounded number of habits.
 func (o *Origin) compare(owner *owner, since time.Time) {
 	o.Age = Horizon
-	var boundBefore, unboundBefore, unboundNow, insideBefore, outsideBefore bool
+	var bound, inside values
 	for h := range owner.habits() {
 		kind, value, _ := strings.Cut(h.what, "\x00")
 		before, now := h.settled(since), h.last >= since.UnixMicro()
@@ -193,10 +193,8 @@ func (o *Origin) compare(owner *owner, since time.Time) {
 		}
 		switch kind {
 		case facetPod:
-			boundBefore = boundBefore || before && value != ""
+			bound.add(value != "", before, now)
 			o.Workloads += one(before && value != "")
-			unboundBefore = unboundBefore || before && value == ""
-			unboundNow = unboundNow || now && value == ""
 			newer(&o.OtherWorkload, value, before, now)
 		case facetAddress:
 			newer(&o.NewAddress, value, before, now)
@@ -207,18 +205,20 @@ func (o *Origin) compare(owner *owner, since time.Time) {
 			o.Clients += one(before)
 			newer(&o.NewClient, value, before, now)
 		case facetSide:
-			insideBefore = insideBefore || before && value == sideInside
-			outsideBefore = outsideBefore || before && value == sideOutside
-			o.Outside = o.Outside || now && value == sideOutside
+			inside.add(value == sideInside, before, now)
 		}
 	}
+	o.Outside = inside.notNow
+	o.conclude(bound, inside)
+}
+
+// conclude from all of it. With nothing to compare with, nothing is new.
+func (o *Origin) conclude(bound, inside values) {
 	known := o.Known > 0
-	o.LeftPod = known && boundBefore && !unboundBefore && unboundNow
-	o.LeftInside = known && o.Outside && insideBefore && !outsideBefore
-	if !known || !boundBefore || o.Workloads > fewWorkloads {
+	o.LeftPod, o.LeftInside = known && bound.left(), known && inside.left()
+	if !known || !bound.before || o.Workloads > fewWorkloads {
 		o.OtherWorkload = ""
 	}
-	// With nothing to compare with, nothing is new.
 	if !known || o.Networks == 0 {
 		o.NewAddress, o.NewNetwork = "", ""
 	}
@@ -226,6 +226,18 @@ func (o *Origin) compare(owner *owner, since time.Time) {
 		o.NewClient = ""
 	}
 }
+
+// values that one thing had, which is so or not.
+type values struct{ before, notBefore, notNow bool }
+
+func (v *values) add(so, before, now bool) {
+	v.before = v.before || so && before
+	v.notBefore = v.notBefore || !so && before
+	v.notNow = v.notNow || !so && now
+}
+
+// left: it always was so, and is not.
+func (v values) left() bool { return v.before && !v.notBefore && v.notNow }
 
 func newer(found *string, value string, before, now bool) {
 	if now && !before && (*found == "" || value < *found) {
