@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"strings"
 
 	"github.com/tocsin-dev/tocsin/hack/eval/scenario"
 	"github.com/tocsin-dev/tocsin/hack/eval/trial"
 )
 
-// explain tells the cases of scenarios whose names match a pattern such as backup-*, sum by sum.
+// explain tells the cases of scenarios whose names match a pattern such as backup-*, sum by sum, and in words.
 func explain(ctx context.Context, w io.Writer, court *trial.Court, scenarios []scenario.Scenario, name string) error {
 	told := false
 	for i := range scenarios {
@@ -33,6 +34,7 @@ func explain(ctx context.Context, w io.Writer, court *trial.Court, scenarios []s
 			for _, e := range c.Status.Evidence {
 				fmt.Fprintf(w, "    %+5.1f  %s (%s) %s\n", float64(e.Weight)/10, e.Finding, e.Question, e.Note)
 			}
+			fmt.Fprintf(w, "\n    %s\n", strings.ReplaceAll(strings.TrimSpace(c.Status.Narrative), "\n", "\n    "))
 		}
 	}
 	if !told {
