@@ -146,13 +146,14 @@ func against(s v1alpha1.InvestigationStatus) []string {
 }
 
 // speaking is the evidence for a verdict, or against it. Against it is also what would
-// lower suspicion if it could be trusted.
+// lower suspicion if it could be trusted, or held for all of the case.
 func speaking(s v1alpha1.InvestigationStatus, forIt bool) []string {
 	lowers := benign(s.Verdict)
 	var lines []string
 	for _, e := range byWeight(s.Evidence) {
 		counts := e.Weight != 0 && ((e.Weight < 0) == lowers) == forIt
-		if counts || !forIt && e.Weight == 0 && e.Claimed < 0 {
+		void := e.Weight == 0 && e.Claimed < 0 && !lowers && !strings.HasPrefix(e.Note, countedOnce)
+		if counts || !forIt && void {
 			lines = append(lines, evidenceLine(e))
 		}
 	}

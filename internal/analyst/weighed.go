@@ -218,6 +218,9 @@ func bound(all []weighed) ([]weighed, bool) {
 	return kept, dropped
 }
 
+// countedOnce begins the note of what another finding of the group counts for.
+const countedOnce = "counted once with "
+
 // number gives the evidence its ids.
 func number(shown []weighed) {
 	ids := map[int]string{}
@@ -228,7 +231,7 @@ func number(shown []weighed) {
 		w := &shown[i]
 		w.evidence.ID = ids[w.index]
 		if w.countedWith != w.index {
-			w.evidence.Note = "counted once with " + cmp.Or(ids[w.countedWith], "one that is not shown")
+			w.evidence.Note = countedOnce + cmp.Or(ids[w.countedWith], "one that is not shown")
 		}
 	}
 }
