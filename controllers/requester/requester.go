@@ -61,14 +61,26 @@ func (f Finder) Behind(ctx context.Context, namespace string, requesters []strin
 	return behind, nil
 }
 
-// actsAs says whether a user may impersonate a ServiceAccount (namespace:name) or take a token of it. Groups
-// are not known of an approver but the one of all: what is granted to others does not show.
+// running are what pods run by, and how one gets into them.
+var running = []authorizationv1.ResourceAttributes{
+	{Resource: "pods"}, {Resource: "pods", Subresource: "exec"}, {Resource: "replicationcontrollers"},
+	{Group: "apps", Resource: "deployments"}, {Group: "apps", Resource: "replicasets"}, {Group: "apps", Resource: "statefulsets"},
+	{Group: "apps", Resource: "daemonsets"}, {Group: "batch", Resource: "jobs"}, {Group: "batch", Resource: "cronjobs"},
+}
+
+// actsAs says whether a user may impersonate a ServiceAccount (namespace:name), take a token of it, or run
+// pods as it. Groups are not known of an approver but the one of all: what is granted to others does not show.
 func (f Finder) actsAs(ctx context.Context, user, account string) (bool, error) {
 	namespace, name, _ := strings.Cut(account, ":")
-	for _, what := range []authorizationv1.ResourceAttributes{
+	ways := []authorizationv1.ResourceAttributes{
 		{Namespace: namespace, Verb: "impersonate", Resource: "serviceaccounts", Name: name},
 		{Namespace: namespace, Verb: "create", Resource: "serviceaccounts", Subresource: "token", Name: name},
-	} {
+	}
+	for _, what := range running {
+		what.Namespace, what.Verb = namespace, "create"
+		ways = append(ways, what)
+	}
+	for _, what := range ways {
 		review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
 			User: user, Groups: []string{authenticated}, ResourceAttributes: &what,
 		}}

@@ -39,6 +39,10 @@ func TestBehind(t *testing.T) {
 	for user, rule := range map[string]rbacv1.PolicyRule{
 		"imogen": {APIGroups: []string{""}, Resources: []string{"serviceaccounts"}, Verbs: []string{"impersonate"}, ResourceNames: []string{"ci"}},
 		"toni":   {APIGroups: []string{""}, Resources: []string{"serviceaccounts/token"}, Verbs: []string{"create"}},
+		"poppy":  {APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"create"}},
+		"erik":   {APIGroups: []string{""}, Resources: []string{"pods/exec"}, Verbs: []string{"create"}},
+		"jo":     {APIGroups: []string{"batch"}, Resources: []string{"jobs"}, Verbs: []string{"create"}},
+		"reader": {APIGroups: []string{"", "apps"}, Resources: []string{"pods", "deployments"}, Verbs: []string{"get", "list"}},
 		"other":  {APIGroups: []string{""}, Resources: []string{"serviceaccounts"}, Verbs: []string{"impersonate"}, ResourceNames: []string{"web"}},
 	} {
 		meta := metav1.ObjectMeta{Namespace: ns, Name: user}
@@ -63,11 +67,11 @@ func TestBehind(t *testing.T) {
 		"a playbook":                         {requesters: []string{"playbook:shell"}, want: []string{"paul"}},
 		"a playbook on somebody's grade":     {requesters: []string{response.PlaybookRequester("shell", "gina"), "gina"}, want: []string{"paul"}},
 		"a playbook that nobody told of":     {requesters: []string{"playbook:unknown"}},
-		"a ServiceAccount":                   {requesters: []string{"system:serviceaccount:" + ns + ":ci"}, want: []string{"imogen", "toni"}},
+		"a ServiceAccount":                   {requesters: []string{"system:serviceaccount:" + ns + ":ci"}, want: []string{"imogen", "toni", "poppy", "erik", "jo"}},
 		"a ServiceAccount of another tenant": {requesters: []string{"system:serviceaccount:default:ci"}},
 	}
 	var approvals []v1alpha1.Approval
-	for _, user := range []string{"imogen", "toni", "other", "nobody"} {
+	for _, user := range []string{"imogen", "toni", "poppy", "erik", "jo", "reader", "other", "nobody"} {
 		approvals = append(approvals, v1alpha1.Approval{Spec: v1alpha1.ApprovalSpec{Approver: user}})
 	}
 	for name, test := range tests {
