@@ -560,6 +560,50 @@ func TestUndoAfterItsTime(t *testing.T) {
 	w.expect(w.get("act"), v1alpha1.ReasonUndone, "")
 }
 
+// Names come again: what an undo took back is not what has that name later.
+func TestAnUndoIsOfOneAction(t *testing.T) {
+	w := newWorld(t)
+	w.ask("act", "isolate")
+	w.must("act")
+	w.undo("back", "act", "alice")
+	w.must("back")
+	w.must("back")
+	w.expect(w.get("act"), v1alpha1.ReasonUndone, "")
+	if err := w.client.Delete(t.Context(), w.get("act")); err != nil {
+		t.Fatal(err)
+	}
+	w.clock.Step(time.Minute)
+	w.ask("act", "isolate")
+	w.must("act")
+	w.restart()
+	w.must("back")
+	if got := w.get("act"); got.Status.UndoneBy != "" {
+		t.Errorf("undoneBy is %q, which took back another action of that name", got.Status.UndoneBy)
+	}
+	w.expect(w.get("act"), v1alpha1.ReasonSucceeded, "")
+}
+
+// Whoever asks for the undo first and lets it expire must not keep the effect in force for good.
+func TestUndoAfterSaysWhenAnotherUndoHasItsName(t *testing.T) {
+	w := newWorld(t)
+	w.decisions["undo-isolate"] = requireTier(v1alpha1.TierAnalyst, 1)
+	w.ask("act", "isolate", func(a *v1alpha1.ResponseAction) { a.Spec.UndoAfter = &metav1.Duration{Duration: 10 * time.Minute} })
+	w.must("act")
+	w.ask("act-undo", "", func(a *v1alpha1.ResponseAction) {
+		a.Spec.Use, a.Spec.Undo, a.Spec.RequestedBy, a.Spec.ExpiresAfter = nil, "act", "mallory", &metav1.Duration{Duration: 15 * time.Minute}
+	})
+	w.expect(w.must("act-undo"), v1alpha1.ReasonWaitingForApproval, "")
+	w.clock.Step(10 * time.Minute)
+	if result, err := w.pass("act"); err != nil || result.RequeueAfter == 0 {
+		t.Errorf("got %+v, %v; want to look again", result, err)
+	}
+	w.clock.Step(10 * time.Minute)
+	w.expect(w.must("act-undo"), v1alpha1.ReasonExpired, "")
+	if _, err := w.pass("act"); err == nil || !strings.Contains(err.Error(), "act-undo exists, ended as Expired and did not undo act: delete it") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestUndoAfterSaysWhenItsNameIsTaken(t *testing.T) {
 	w := newWorld(t)
 	w.ask("act", "isolate", func(a *v1alpha1.ResponseAction) { a.Spec.UndoAfter = &metav1.Duration{} })

@@ -3,6 +3,7 @@ package responseaction
 import (
 	"context"
 	"fmt"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -14,6 +15,9 @@ import (
 	"github.com/tocsin-dev/tocsin/internal/response"
 	"github.com/tocsin-dev/tocsin/internal/shorten"
 )
+
+// undoRetry is how soon to look whether somebody else's undo came about.
+const undoRetry = time.Minute
 
 // settle follows up on an action that has ended: it marks the action that it took
 // back, and takes itself back once its time is over.
@@ -45,7 +49,7 @@ func (s settle) undone(ctx context.Context, r *run) error {
 	if s.store.behind(original) {
 		return errStale
 	}
-	if original.Status.UndoneBy != "" {
+	if original.Status.UndoneBy != "" || !tookBack(r.action, original) {
 		return nil
 	}
 	back := newRun(original, r.now)
@@ -56,6 +60,12 @@ func (s settle) undone(ctx context.Context, r *run) error {
 	return s.store.save(ctx, back)
 }
 
+// tookBack: the action had ended when the undo did. One that did later has only the name of what was taken back.
+func tookBack(undo, action *v1alpha1.ResponseAction) bool {
+	ended := action.Status.Result
+	return ended != nil && !ended.FinishedAt.After(undo.Status.Result.FinishedAt.Time)
+}
+
 func (s settle) undoAfter(ctx context.Context, r *run) (next, error) {
 	after, status := r.action.Spec.UndoAfter, r.status()
 	if after == nil || status.UndoneBy != "" || status.Inverse == nil || status.Result == nil || status.Result.Outcome != v1alpha1.OutcomeSucceeded {
@@ -64,27 +74,34 @@ func (s settle) undoAfter(ctx context.Context, r *run) (next, error) {
 	if left := status.Result.FinishedAt.Add(after.Duration).Sub(r.now); left > 0 {
 		return lookAgain(left), nil
 	}
-	return halt, s.create(ctx, undoOf(r.action))
+	return s.create(ctx, r.action, undoOf(r.action))
 }
 
 // create is idempotent by the name. Another action of that name is an error that
 // is said again until it is gone, since without it nothing takes the effect back.
-func (s settle) create(ctx context.Context, undo *v1alpha1.ResponseAction) error {
+func (s settle) create(ctx context.Context, action, undo *v1alpha1.ResponseAction) (next, error) {
 	existing := &v1alpha1.ResponseAction{}
 	err := s.client.Get(ctx, client.ObjectKeyFromObject(undo), existing)
 	if apierrors.IsNotFound(err) {
 		err = s.client.Create(ctx, undo)
 		if apierrors.IsAlreadyExists(err) {
-			return nil // by an earlier pass; the cache will show it
+			return halt, nil // by an earlier pass; the cache will show it
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("create %s: %w", undo.Name, err)
+		return halt, fmt.Errorf("create %s: %w", undo.Name, err)
 	}
-	if existing.Name != "" && existing.Spec.Undo != undo.Spec.Undo {
-		return fmt.Errorf("spec.undoAfter: ResponseAction %s exists and does not undo %s: delete it", undo.Name, undo.Spec.Undo)
+	switch {
+	case existing.Name == "":
+	case existing.Spec.Undo != undo.Spec.Undo:
+		return halt, fmt.Errorf("spec.undoAfter: ResponseAction %s exists and does not undo %s: delete it", undo.Name, undo.Spec.Undo)
+	case existing.Spec.RequestedBy == undo.Spec.RequestedBy && !existing.CreationTimestamp.Before(&action.CreationTimestamp):
+	case response.Settled(existing):
+		return halt, fmt.Errorf("spec.undoAfter: ResponseAction %s exists, ended as %s and did not undo %s: delete it", undo.Name, response.Standing(existing), undo.Spec.Undo)
+	default:
+		return lookAgain(undoRetry), nil
 	}
-	return nil
+	return halt, nil
 }
 
 // undoOf is the action that takes an action back when its time is over.
