@@ -68,6 +68,32 @@ func TestAPolicyThatNamesItLiftsTheCapOnAWorkload(t *testing.T) {
 	}
 }
 
+// A policy that names namespaces is not asked about an image, which is in none.
+func TestAPolicyLiftsTheCapForATargetInNoNamespace(t *testing.T) {
+	cases := map[string]struct {
+		scope v1alpha1.PolicyScope
+		want  string
+	}{
+		"the operation":       {v1alpha1.PolicyScope{Operations: []string{"isolate"}}, v1alpha1.ReasonSucceeded},
+		"another operation":   {v1alpha1.PolicyScope{Operations: []string{"delete"}}, v1alpha1.ReasonGuardRail},
+		"whatever is done":    {v1alpha1.PolicyScope{}, v1alpha1.ReasonGuardRail},
+		"some namespace only": {v1alpha1.PolicyScope{Operations: []string{"isolate"}, TargetNamespaces: []string{"shop"}}, v1alpha1.ReasonGuardRail},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.tool.Foretell(func(p *connectors.Plan) {
+				p.Target.Kind, p.Target.Namespace = "ContainerImage", ""
+				p.Shares = []connectors.Share{{Workload: workload("shop"), Pods: 2, Serving: 2, Taken: 2}}
+			})
+			w.policy("all", tc.scope, metav1.ConditionTrue)
+			w.decisions["isolate"] = v1alpha1.Decision{Outcome: v1alpha1.DecisionAllow, Policies: []string{"all"}, Reasons: []string{"all: may go"}}
+			w.ask("act", "isolate")
+			w.expect(w.must("act"), tc.want, "")
+		})
+	}
+}
+
 // What is taken along is protected like a target, such as Tocsin's own pods on a node.
 func TestRailsHoldForWhatIsTakenAlong(t *testing.T) {
 	for namespace, want := range map[string]string{
