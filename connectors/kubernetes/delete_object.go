@@ -70,6 +70,7 @@ func (deleteObject) plan(ctx context.Context, c *cluster, request connectors.Req
 	}
 	plan.Target.UID = string(found.GetUID())
 	if plan.Done = found.GetDeletionTimestamp() != nil; plan.Done {
+		plan.Summary = strings.Join(append([]string{plan.Summary}, warnFinalizers(found)...), "; ")
 		return plan, nil
 	}
 	if target.Kind == "NetworkPolicy" && strings.HasPrefix(target.Name, policyPrefix) {
@@ -95,7 +96,7 @@ func (deleteObject) plan(ctx context.Context, c *cluster, request connectors.Req
 
 // feelDeletion tells what goes along, and what would make the object again.
 func (c *cluster) feelDeletion(ctx context.Context, found *unstructured.Unstructured) (blast, error) {
-	var felt blast
+	felt := blast{warnings: warnFinalizers(found)}
 	if controller := metav1.GetControllerOf(found); controller != nil {
 		felt.warnings = append(felt.warnings, fmt.Sprintf("%s is controlled by %s %s, which will make it again: delete that one",
 			name(reference(found)), controller.Kind, controller.Name))

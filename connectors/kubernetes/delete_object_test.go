@@ -1,6 +1,7 @@
 package kubernetes_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -117,6 +118,34 @@ func TestSecretsAreNotKept(t *testing.T) {
 	}
 	wantOutcome(t, c, r, planned, v1alpha1.OutcomeSucceeded)
 	wantObserved(t, c, r, planned, connectors.EffectPresent)
+}
+
+// What somebody holds by a finalizer is not gone, nor are the pods that it owns, and nobody shall believe so.
+func TestAFinalizerHoldsADeletion(t *testing.T) {
+	w := newWorld(t, allRoles...)
+	c := w.connector(t, kubernetes.Options{})
+	planted := w.cronJob("planted")
+	planted.Finalizers = []string{"evil.example.com/stay"}
+	w.create(t, planted)
+	t.Cleanup(func() {
+		_ = w.Patch(context.Background(), planted, client.RawPatch(types.MergePatchType, []byte(`{"metadata": {"finalizers": null}}`)))
+	})
+	r := request("delete-object", "kind", "CronJob", "namespace", w.namespace, "name", "planted")
+	planned := plan(t, c, r)
+	const stays = "until its finalizers are done: evil.example.com/stay"
+	if got := strings.Join(planned.Warnings, "\n"); !strings.Contains(got, stays) {
+		t.Errorf("warnings are %q", got)
+	}
+	if got, err := c.Execute(t.Context(), r, planned); err != nil || got.Outcome != v1alpha1.OutcomeSucceeded || !strings.Contains(got.Message, stays) {
+		t.Errorf("executing: got %+v, %v", got, err)
+	}
+	if again := plan(t, c, r); !again.Done || !strings.Contains(again.Summary, stays) {
+		t.Errorf("planning again: done is %t, summary %q", again.Done, again.Summary)
+	}
+	_, err := c.Plan(t.Context(), undo(t, planned))
+	if err == nil || errors.Is(err, connectors.ErrConflict) || !strings.Contains(err.Error(), "still being deleted") {
+		t.Errorf("planning the undo: got %v, want an error that passes", err)
+	}
 }
 
 func TestAJobThatIsPutBackBeginsAnew(t *testing.T) {

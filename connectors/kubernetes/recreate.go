@@ -53,8 +53,11 @@ func (a *recreating) wanted(ctx context.Context, c *cluster, request connectors.
 		return nil, nil, err
 	}
 	found, err = c.get(ctx, reference(wanted))
-	if gone(err) {
+	switch {
+	case gone(err):
 		return wanted, nil, nil
+	case err == nil && found.GetDeletionTimestamp() != nil:
+		err = fmt.Errorf("%s is still being deleted, and can be put back once its finalizers are done: %v", name(reference(wanted)), found.GetFinalizers())
 	}
 	return wanted, found, err
 }
@@ -160,6 +163,7 @@ func withoutSelector(job *unstructured.Unstructured) {
 // removePlanned deletes the target, as long as it is what was planned.
 func (c *cluster) removePlanned(ctx context.Context, plan connectors.Plan) (connectors.Result, error) {
 	target := plan.Target
+	var stays []string
 	err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
 		found, err := c.get(ctx, target)
 		if gone(err) {
@@ -178,14 +182,23 @@ func (c *cluster) removePlanned(ctx context.Context, plan connectors.Plan) (conn
 		if diff != plan.Diff {
 			return fmt.Errorf("%w: %s was changed since it was planned; plan again", connectors.ErrConflict, name(target))
 		}
+		stays = warnFinalizers(found)
 		uid, version := found.GetUID(), found.GetResourceVersion()
 		return client.IgnoreNotFound(c.Delete(ctx, found, client.Preconditions{UID: &uid, ResourceVersion: &version}, background))
 	})
 	if err != nil {
 		return failed(c.explain(err, "deleting "+name(target)))
 	}
-	return succeeded("%s is deleted", name(target))
+	return succeeded("%s", strings.Join(append([]string{name(target) + " is deleted"}, stays...), "; "))
 }
 
 // background: what the object owns goes too.
 const background = client.PropagationPolicy(metav1.DeletePropagationBackground)
+
+// warnFinalizers: a deletion begins and does not end before they are done, and what the object owns stays as long.
+func warnFinalizers(found *unstructured.Unstructured) []string {
+	if len(found.GetFinalizers()) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s stays, with what it owns and grants, until its finalizers are done: %s", name(reference(found)), listed(found.GetFinalizers()))}
+}

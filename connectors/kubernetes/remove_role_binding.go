@@ -63,6 +63,7 @@ func (removeRoleBinding) plan(ctx context.Context, c *cluster, request connector
 	if plan.Warnings, err = c.restorable(ctx, found); err != nil {
 		return plan, err
 	}
+	plan.Warnings = append(plan.Warnings, warnFinalizers(found)...)
 	if groups := groupsOf(found); len(groups) > 0 {
 		plan.Warnings = append(plan.Warnings, fmt.Sprintf("it takes rights from everybody in %s, maybe from who approves it: nobody here knows who that is", strings.Join(groups, ", ")))
 	}
