@@ -80,7 +80,7 @@ func (restoreRevision) execute(ctx context.Context, c *cluster, request connecto
 	b, err := parseRollback(request.Arguments)
 	if err == nil {
 		b.target.UID = plan.Target.UID
-		err = b.apply(ctx, c)
+		err = b.apply(ctx, c, plan.Diff)
 	}
 	if err != nil {
 		return failed(err)

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/tocsin-dev/tocsin/connectors"
@@ -18,9 +19,18 @@ import (
 
 // revision is a pod template that a workload has or had.
 type revision struct {
-	name     string
-	number   int64
-	template map[string]any
+	name   string
+	number int64
+	// uid and generation of what keeps it: its template is the same as long as they are.
+	uid        types.UID
+	generation int64
+	template   map[string]any
+}
+
+// bound is the line of a diff that binds an approval to the whole template: values of environment
+// variables are not shown, so that whoever changes one would change nothing else of the diff.
+func (r revision) bound() string {
+	return fmt.Sprintf("+template of revision %s (uid %s, generation %d), with the values that are not shown\n", r.name, r.uid, r.generation)
 }
 
 // revisionsOf reads the number and the template of what keeps a revision.
@@ -63,7 +73,9 @@ func (c *cluster) revisions(ctx context.Context, workload *unstructured.Unstruct
 		if !metav1.IsControlledBy(&list.Items[i], workload) {
 			continue
 		}
-		found = append(found, keeper.read(&list.Items[i]))
+		r := keeper.read(&list.Items[i])
+		r.uid, r.generation = list.Items[i].GetUID(), list.Items[i].GetGeneration()
+		found = append(found, r)
 	}
 	slices.SortFunc(found, func(a, b revision) int {
 		return cmp.Or(cmp.Compare(b.number, a.number), cmp.Compare(b.name, a.name))

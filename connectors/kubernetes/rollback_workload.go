@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -40,8 +41,8 @@ func (b rollback) marking() field {
 	return field{path: annotationMarking.path(annotationRollback), from: optional(b.marked), to: optional(b.mark)}
 }
 
-// apply changes the template, unless somebody else did meanwhile.
-func (b rollback) apply(ctx context.Context, c *cluster) error {
+// apply changes the template, unless somebody else did meanwhile, that or the revision of the planned diff.
+func (b rollback) apply(ctx context.Context, c *cluster, diff string) error {
 	workload, err := c.get(ctx, b.target)
 	if err == nil {
 		err = sameObject(workload, b.target)
@@ -60,6 +61,9 @@ func (b rollback) apply(ctx context.Context, c *cluster) error {
 	to, err := revisionOf(workload, revisions, b.to)
 	if err != nil {
 		return err
+	}
+	if !strings.HasSuffix(diff, to.bound()) {
+		return fmt.Errorf("%w: revision %s was changed since it was planned; plan again", connectors.ErrConflict, to.name)
 	}
 	_, err = c.rewrite(ctx, b.rewrite(workload, from, to), workload)
 	return err
@@ -119,7 +123,8 @@ func (b rollback) diff(ctx context.Context, c *cluster, from, to revision, workl
 	if err != nil {
 		return "", err
 	}
-	return kube.Diff(before, after)
+	shown, err := kube.Diff(before, after)
+	return shown + to.bound(), err
 }
 
 func (rollbackWorkload) execute(ctx context.Context, c *cluster, _ connectors.Request, plan connectors.Plan) (connectors.Result, error) {
@@ -135,7 +140,7 @@ func (rollbackWorkload) execute(ctx context.Context, c *cluster, _ connectors.Re
 		return failed(err)
 	}
 	b := rollback{target: plan.Target, from: back.to, to: back.from, marked: back.mark, mark: back.marked}
-	if err := b.apply(ctx, c); err != nil {
+	if err := b.apply(ctx, c, plan.Diff); err != nil {
 		return failed(err)
 	}
 	return succeeded("%s", plan.Summary)

@@ -74,6 +74,31 @@ func TestRollbackOverwritesNoOther(t *testing.T) {
 	}
 }
 
+// Values of environment variables are not shown, yet an approval must not hold for others.
+func TestRollbackBindsWhatItDoesNotShow(t *testing.T) {
+	w := newWorld(t, allRoles...)
+	c := w.connector(t, kubernetes.Options{})
+	w.rolledOut(t, "web", 1, 2)
+	set := &appsv1.ReplicaSet{}
+	if err := w.Get(t.Context(), client.ObjectKey{Namespace: w.namespace, Name: "web-1"}, set); err != nil {
+		t.Fatal(err)
+	}
+	r := request("rollback-workload", "kind", "Deployment", "namespace", w.namespace, "name", "web")
+	planned := func(preload string) connectors.Plan {
+		t.Helper()
+		set.Spec.Template.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "LD_PRELOAD", Value: preload}}
+		if err := w.Update(t.Context(), set); err != nil {
+			t.Fatal(err)
+		}
+		return plan(t, c, r)
+	}
+	seen := planned("/lib/trace.so")
+	if planned("/tmp/evil.so").Diff == seen.Diff {
+		t.Error("the diff, and so the digest, is the same with another value")
+	}
+	wantOutcome(t, c, r, seen, v1alpha1.OutcomeFailed)
+}
+
 // Somebody who replaces the workload by what it is, without annotations, has not taken the rollback back.
 func TestRollbackIsTakenBackWithoutItsMark(t *testing.T) {
 	w := newWorld(t, allRoles...)
