@@ -42,7 +42,17 @@ func without(policies []networkingv1.NetworkPolicy, name string) []networkingv1.
 // asWritten are the policies without what isolations put into their selectors, whose own policies are
 // among them: each may be taken back before another, which then has to hold without it.
 func asWritten(policies []networkingv1.NetworkPolicy) []networkingv1.NetworkPolicy {
-	put := slices.Clone(nothing)
+	put := append(slices.Clone(nothing), putBy(policies)...)
+	written := slices.Clone(policies)
+	for i := range written {
+		written[i] = *exclude(&written[i], put...).changed(&written[i], false)
+	}
+	return written
+}
+
+// putBy are the requirements that the isolations among policies put into the others.
+func putBy(policies []networkingv1.NetworkPolicy) []metav1.LabelSelectorRequirement {
+	var put []metav1.LabelSelectorRequirement
 	for _, p := range policies {
 		if !strings.HasPrefix(p.Name, policyPrefix) {
 			continue
@@ -51,11 +61,7 @@ func asWritten(policies []networkingv1.NetworkPolicy) []networkingv1.NetworkPoli
 			put = append(put, leavingOut(r))
 		}
 	}
-	written := slices.Clone(policies)
-	for i := range written {
-		written[i] = *exclude(&written[i], put...).changed(&written[i], false)
-	}
-	return written
+	return put
 }
 
 // escape puts quarantine labels in place of those that policies select a pod by.
@@ -124,6 +130,14 @@ const exclusionSchema = `{"type": "array", "items": {"type": "object", "required
 
 func exclude(p *networkingv1.NetworkPolicy, requirements ...metav1.LabelSelectorRequirement) exclusion {
 	return exclusion{Policy: p.Name, UID: string(p.UID), Requirements: requirements}
+}
+
+// but leaves out requirements that others need.
+func (e exclusion) but(needed []metav1.LabelSelectorRequirement) exclusion {
+	e.Requirements = slices.DeleteFunc(slices.Clone(e.Requirements), func(r metav1.LabelSelectorRequirement) bool {
+		return slices.ContainsFunc(needed, likeThis(r))
+	})
+	return e
 }
 
 // there says whether the policy has all of the requirements, or none.

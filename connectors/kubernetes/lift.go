@@ -14,8 +14,9 @@ import (
 type remains struct {
 	policy *networkingv1.NetworkPolicy
 	deny   *unstructured.Unstructured
-	// excluded are the policies that are still kept off.
-	excluded []networkingv1.NetworkPolicy
+	// excluded are the policies that are still kept off, of exclusions without what another isolation needs.
+	excluded   []networkingv1.NetworkPolicy
+	exclusions []exclusion
 }
 
 func (r remains) count() int {
@@ -29,12 +30,13 @@ func (r remains) count() int {
 	return n
 }
 
-// parts is how many there are of a cut that is whole.
-func (k cut) parts() int {
+// parts is how many of a cut that is whole would be lifted.
+func (k cut) parts(r remains) int {
+	n := 1 + len(r.exclusions)
 	if k.deny != "" {
-		return 2 + len(k.exclusions)
+		n++
 	}
-	return 1 + len(k.exclusions)
+	return n
 }
 
 func (k cut) remains(ctx context.Context, c *cluster) (r remains, err error) {
@@ -44,14 +46,25 @@ func (k cut) remains(ctx context.Context, c *cluster) (r remains, err error) {
 	if r.deny, err = k.foundDeny(ctx, c); err != nil {
 		return r, err
 	}
+	if len(k.exclusions) == 0 {
+		return r, nil
+	}
+	var all networkingv1.NetworkPolicyList
+	if err := c.listLatest(ctx, &all, k.namespace); err != nil {
+		return r, c.explain(err, "listing NetworkPolicies of "+k.namespace)
+	}
+	needed := putBy(without(all.Items, k.name))
 	for _, e := range k.exclusions {
-		policy := networkingv1.NetworkPolicy{}
-		err := c.Get(ctx, client.ObjectKey{Namespace: k.namespace, Name: e.Policy}, &policy)
-		if client.IgnoreNotFound(err) != nil {
-			return r, c.explain(err, "reading NetworkPolicy "+k.namespace+"/"+e.Policy)
+		if e = e.but(needed); len(e.Requirements) == 0 {
+			continue
 		}
-		if _, none := e.there(&policy); string(policy.UID) == e.UID && !none {
-			r.excluded = append(r.excluded, policy)
+		r.exclusions = append(r.exclusions, e)
+		policy := policyNamed(all.Items, e.Policy)
+		if policy == nil || string(policy.UID) != e.UID {
+			continue
+		}
+		if _, none := e.there(policy); !none {
+			r.excluded = append(r.excluded, *policy)
 		}
 	}
 	return r, nil
@@ -59,6 +72,7 @@ func (k cut) remains(ctx context.Context, c *cluster) (r remains, err error) {
 
 // tryLift has the API server take away what is left without doing it.
 func (k cut) tryLift(ctx context.Context, c *cluster, r remains) (diff string, err error) {
+	k.exclusions = r.exclusions
 	if diff, err = k.tryExclusions(ctx, c, r.excluded, false); err != nil {
 		return "", err
 	}
@@ -82,7 +96,7 @@ func (k cut) tryLift(ctx context.Context, c *cluster, r remains) (diff string, e
 // lift takes away what is left. The other policies come first: what they allowed
 // before, they allow before everything is allowed.
 func (k cut) lift(ctx context.Context, c *cluster, r remains) (changed bool, err error) {
-	for _, e := range k.exclusions {
+	for _, e := range r.exclusions {
 		now, err := k.set(ctx, c, e, false)
 		changed = changed || now
 		if err != nil {

@@ -126,12 +126,14 @@ func TestAnIsolationOutlivesAWiderOne(t *testing.T) {
 		"a pod, in a namespace":      {isolatesNamespace, isolatesPod},
 		"a workload, in a namespace": {isolatesNamespace, isolatesWorkload},
 		"a pod, of a workload":       {isolatesWorkload, isolatesPod},
+		"another of the same labels": {isolatesWorkload, isolatesTwin},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, allRoles...)
 			c := w.connector(t, kubernetes.Options{})
 			w.create(t, w.deploymentOf("web", web))
+			w.create(t, w.deploymentOf("twin", web))
 			w.create(t, w.pod("web-0", web))
 			w.allowing(t, "everybody", nil)
 			w.allowing(t, "web", web)
@@ -162,6 +164,10 @@ func isolatesNamespace(w *world) connectors.Request {
 
 func isolatesWorkload(w *world) connectors.Request {
 	return request("isolate-workload", "kind", "Deployment", "namespace", w.namespace, "name", "web")
+}
+
+func isolatesTwin(w *world) connectors.Request {
+	return request("isolate-workload", "kind", "Deployment", "namespace", w.namespace, "name", "twin")
 }
 
 func isolatesPod(w *world) connectors.Request {

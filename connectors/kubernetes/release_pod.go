@@ -145,7 +145,7 @@ func (releasePod) observe(ctx context.Context, c *cluster, request connectors.Re
 	if err != nil {
 		return connectors.EffectUnknown, err
 	}
-	all := i.cut().parts() + 1
+	all := i.cut().parts(left) + 1
 	there := all - left.count()
 	if labelled != nil {
 		there--

@@ -86,6 +86,6 @@ func (releasing) observe(ctx context.Context, c *cluster, request connectors.Req
 	if err != nil {
 		return connectors.EffectUnknown, err
 	}
-	all := a.cut().parts()
+	all := a.cut().parts(left)
 	return effectOf(all-left.count(), all), nil
 }
