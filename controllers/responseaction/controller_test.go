@@ -104,13 +104,31 @@ func TestADecisionIsOnOneAction(t *testing.T) {
 	w.decisions["isolate"] = requireTier(v1alpha1.TierSenior, 1)
 	w.ask("act", "isolate")
 	w.ask("twin", "isolate")
-	if a, b := w.must("act").Status.Plan.Digest, w.must("twin").Status.Plan.Digest; a != b {
-		t.Fatalf("digests %s and %s differ", a, b)
+	if a, b := w.must("act").Status.Plan, w.must("twin").Status.Plan; a.Diff != b.Diff || a.Digest == b.Digest {
+		t.Fatalf("diffs %s and %s, digests %s and %s; want one change in two plans", a.Diff, b.Diff, a.Digest, b.Digest)
 	}
 	w.decideOn("twin", "bob", v1alpha1.TierSenior, v1alpha1.Deny)
 	w.decideOn("act", "alice", v1alpha1.TierSenior, v1alpha1.Approve)
 	w.expect(w.must("act"), v1alpha1.ReasonSucceeded, "")
 	w.expect(w.must("twin"), v1alpha1.ReasonDenied, "denied by bob (senior)")
+}
+
+// Somebody approved what would be taken back, and finds another action in its place that would not be.
+func TestAnApprovalIsNotOfTheNextActionOfThatName(t *testing.T) {
+	w := newWorld(t)
+	w.decisions["isolate"] = requireTier(v1alpha1.TierSenior, 1)
+	w.ask("act", "isolate", func(a *v1alpha1.ResponseAction) { a.Spec.UndoAfter = &metav1.Duration{Duration: time.Hour} })
+	seen := w.must("act")
+	if err := w.client.Delete(t.Context(), seen); err != nil {
+		t.Fatal(err)
+	}
+	w.ask("act", "isolate")
+	w.must("act")
+	w.decideOnSeen(seen, "alice", v1alpha1.TierSenior, v1alpha1.Approve)
+	w.expect(w.must("act"), v1alpha1.ReasonWaitingForApproval, "")
+	if w.executions() != 0 {
+		t.Error("executed on the approval of another action")
+	}
 }
 
 func TestNoApprovalCountsWithoutProvenAdmission(t *testing.T) {

@@ -36,7 +36,7 @@ func (s plan) take(ctx context.Context, r *run) (next, error) {
 		return s.failed(r, err)
 	}
 	digest, err := response.Change{
-		Connector: r.job.connector, Operation: r.job.request.Operation, Arguments: r.job.request.Arguments,
+		Action: string(r.action.UID), Connector: r.job.connector, Operation: r.job.request.Operation, Arguments: r.job.request.Arguments,
 		Target: made.Target, Diff: made.Diff,
 	}.Digest()
 	if err != nil {

@@ -161,10 +161,16 @@ func (w *world) undo(name, of, by string) {
 // decideOn creates an Approval of the plan that an action has now.
 func (w *world) decideOn(action, by string, tier v1alpha1.Tier, decision v1alpha1.ApprovalDecision) {
 	w.t.Helper()
+	w.decideOnSeen(w.get(action), by, tier, decision)
+}
+
+// decideOnSeen creates an Approval of the plan that an action had when somebody looked.
+func (w *world) decideOnSeen(seen *v1alpha1.ResponseAction, by string, tier v1alpha1.Tier, decision v1alpha1.ApprovalDecision) {
+	w.t.Helper()
 	approval := &v1alpha1.Approval{
-		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, GenerateName: action + "-"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, GenerateName: seen.Name + "-"},
 		Spec: v1alpha1.ApprovalSpec{
-			Action: action, PlanDigest: w.get(action).Status.Plan.Digest, Decision: decision, Tier: tier, Approver: by, Reason: "looked at it",
+			Action: seen.Name, PlanDigest: seen.Status.Plan.Digest, Decision: decision, Tier: tier, Approver: by, Reason: "looked at it",
 		},
 	}
 	if err := w.client.Create(w.t.Context(), approval); err != nil {

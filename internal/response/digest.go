@@ -14,6 +14,8 @@ import (
 
 // Change is everything that an approval binds to.
 type Change struct {
+	// Action by its UID: whoever approves has seen who asks, why, and when it is taken back.
+	Action string `json:"action"`
 	// Connector by its name in the action's namespace.
 	Connector string `json:"connector"`
 	// Operation of the connector.

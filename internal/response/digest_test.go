@@ -9,16 +9,17 @@ import (
 
 func change() response.Change {
 	return response.Change{
-		Connector: "cluster", Operation: "label", Arguments: map[string]any{"pod": "shop/web-0", "labels": map[string]any{"b": "2", "a": "1"}},
+		Action: "a1", Connector: "cluster", Operation: "label", Arguments: map[string]any{"pod": "shop/web-0", "labels": map[string]any{"b": "2", "a": "1"}},
 		Target: v1alpha1.TargetReference{APIVersion: "v1", Kind: "Pod", Namespace: "shop", Name: "web-0", UID: "u1"}, Diff: "+a",
 	}
 }
 
 // golden pins the format: a digest that changes with a release would void every approval given before.
-const golden = "ef1e74a96de84927267fc2af93f183b861d0d7ace6a8fc270b5c0cca40d1c559"
+const golden = "2548dc373b0bc0c1a1b43e47bde07fa86ceb52bdfc9447517444ed3fa75ca778"
 
 func TestDigestBindsEverything(t *testing.T) {
 	cases := map[string]func(*response.Change){
+		"action":         func(c *response.Change) { c.Action = "a2" },
 		"connector":      func(c *response.Change) { c.Connector = "other" },
 		"operation":      func(c *response.Change) { c.Operation = "delete-pod" },
 		"argument":       func(c *response.Change) { c.Arguments["pod"] = "shop/web-1" },
