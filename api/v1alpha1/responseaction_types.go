@@ -135,7 +135,7 @@ type TargetReference struct {
 
 // Plan is exactly what will change.
 type Plan struct {
-	// digest that approvals bind to: hex SHA-256 over the action's UID, connector, operation, arguments, target UID and diff.
+	// digest that approvals bind to: hex SHA-256 over the action's UID, connector, operation, arguments, target UID, diff and undo.
 	// +required
 	// +kubebuilder:validation:Pattern=`^[0-9a-f]{64}$`
 	// +kubebuilder:validation:MinLength=64

@@ -1,6 +1,7 @@
 package responseaction_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -111,6 +112,38 @@ func TestADecisionIsOnOneAction(t *testing.T) {
 	w.decideOn("act", "alice", v1alpha1.TierSenior, v1alpha1.Approve)
 	w.expect(w.must("act"), v1alpha1.ReasonSucceeded, "")
 	w.expect(w.must("twin"), v1alpha1.ReasonDenied, "denied by bob (senior)")
+}
+
+// forgetful keeps nothing that would take a change back, once it is told to.
+type forgetful struct {
+	*fake.Connector
+	now *bool
+}
+
+// Plan implements connectors.Responder.
+func (f forgetful) Plan(ctx context.Context, request connectors.Request) (connectors.Plan, error) {
+	p, err := f.Connector.Plan(ctx, request)
+	if *f.now {
+		p.Inverse = nil
+	}
+	return p, err
+}
+
+// What was approved as reversible must be so when it is done.
+func TestAnApprovalIsForWhatCanBeTakenBack(t *testing.T) {
+	w := newWorld(t)
+	var now bool
+	w.registry.Set(w.namespace, "tool", forgetful{w.tool, &now})
+	w.decisions["isolate"] = requireTier(v1alpha1.TierSenior, 1)
+	w.ask("act", "isolate")
+	w.must("act")
+	w.decideOn("act", "alice", v1alpha1.TierSenior, v1alpha1.Approve)
+	now = true
+	got := w.must("act")
+	w.expect(got, v1alpha1.ReasonWaitingForApproval, "")
+	if got.Status.Plan.Undo != v1alpha1.UndoIrreversible || w.executions() != 0 {
+		t.Errorf("the plan says %s, executions are %d", got.Status.Plan.Undo, w.executions())
+	}
 }
 
 // Somebody approved what would be taken back, and finds another action in its place that would not be.

@@ -37,7 +37,7 @@ func (s plan) take(ctx context.Context, r *run) (next, error) {
 	}
 	digest, err := response.Change{
 		Action: string(r.action.UID), Connector: r.job.connector, Operation: r.job.request.Operation, Arguments: r.job.request.Arguments,
-		Target: made.Target, Diff: made.Diff,
+		Target: made.Target, Diff: made.Diff, Undo: promised(r, made),
 	}.Digest()
 	if err != nil {
 		r.stall(v1alpha1.ReasonPlanFailed, err.Error())
@@ -102,12 +102,8 @@ func describe(r *run, digest string, made connectors.Plan) *v1alpha1.Plan {
 		Summary:   shorten.Characters(redact.String(made.Summary), maxSummary),
 		Diff:      shorten.Characters(diff, maxDiff),
 		Risk:      r.job.operation.Risk,
-		Undo:      v1alpha1.UndoIrreversible,
+		Undo:      promised(r, made),
 		PlannedAt: r.micro(),
-	}
-	// An inverse that only puts back what it can promises nothing.
-	if made.Inverse != nil && r.job.operation.Undo == v1alpha1.UndoReversible {
-		p.Undo = v1alpha1.UndoReversible
 	}
 	if p.Diff != diff {
 		p.Warnings = append(p.Warnings, "the diff is too long to show and was cut; the digest covers all of it")
@@ -118,6 +114,14 @@ func describe(r *run, digest string, made connectors.Plan) *v1alpha1.Plan {
 		}
 	}
 	return p
+}
+
+// promised says whether the plan can be taken back. An inverse that only puts back what it can promises nothing.
+func promised(r *run, made connectors.Plan) v1alpha1.OperationUndo {
+	if made.Inverse != nil && r.job.operation.Undo == v1alpha1.UndoReversible {
+		return v1alpha1.UndoReversible
+	}
+	return v1alpha1.UndoIrreversible
 }
 
 // reachOf sums up what a plan takes of workloads; nil for nothing. What serves changes

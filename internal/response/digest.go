@@ -26,6 +26,8 @@ type Change struct {
 	Target v1alpha1.TargetReference `json:"target"`
 	// Diff in full, before it is redacted or cut for showing.
 	Diff string `json:"diff"`
+	// Undo is whether it can be taken back, which may hang on what the diff does not show.
+	Undo v1alpha1.OperationUndo `json:"undo"`
 }
 
 // Digest returns the hex SHA-256 over the change as JSON with sorted keys. It errs

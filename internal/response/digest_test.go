@@ -11,11 +11,12 @@ func change() response.Change {
 	return response.Change{
 		Action: "a1", Connector: "cluster", Operation: "label", Arguments: map[string]any{"pod": "shop/web-0", "labels": map[string]any{"b": "2", "a": "1"}},
 		Target: v1alpha1.TargetReference{APIVersion: "v1", Kind: "Pod", Namespace: "shop", Name: "web-0", UID: "u1"}, Diff: "+a",
+		Undo: v1alpha1.UndoReversible,
 	}
 }
 
 // golden pins the format: a digest that changes with a release would void every approval given before.
-const golden = "2548dc373b0bc0c1a1b43e47bde07fa86ceb52bdfc9447517444ed3fa75ca778"
+const golden = "31685f736d6ad134de427a5a2f6e820953d3c997e6ee05d30bfa8bdaebdfafef"
 
 func TestDigestBindsEverything(t *testing.T) {
 	cases := map[string]func(*response.Change){
@@ -32,6 +33,7 @@ func TestDigestBindsEverything(t *testing.T) {
 		"target name":  func(c *response.Change) { c.Target.Name = "web-1" },
 		"target kind":  func(c *response.Change) { c.Target.Kind = "Node" },
 		"diff":         func(c *response.Change) { c.Diff = "+b" },
+		"undo":         func(c *response.Change) { c.Undo = v1alpha1.UndoIrreversible },
 		"field border": func(c *response.Change) { c.Connector, c.Operation = "clusterl", "abel" },
 	}
 	base := digestOf(t, change())

@@ -12,7 +12,7 @@ import (
 //
 // Plan is exactly what will change.
 type PlanApplyConfiguration struct {
-	// digest that approvals bind to: hex SHA-256 over the action's UID, connector, operation, arguments, target UID and diff.
+	// digest that approvals bind to: hex SHA-256 over the action's UID, connector, operation, arguments, target UID, diff and undo.
 	Digest *string `json:"digest,omitempty"`
 	// target of the action.
 	Target *TargetReferenceApplyConfiguration `json:"target,omitempty"`
