@@ -55,7 +55,16 @@ func about(b *strings.Builder, a *v1alpha1.ResponseAction, c *v1alpha1.Investiga
 	} else {
 		field(b, "case", "%s", cmp.Or(a.Spec.Investigation, "none"))
 	}
-	field(b, "risk", "%s, %s", plan.Risk, strings.ToLower(string(plan.Undo)))
+	field(b, "risk", "%s, %s", plan.Risk, undoing(a))
+}
+
+// undoing tells whether the action can be taken back, and when it is by itself.
+func undoing(a *v1alpha1.ResponseAction) string {
+	text := strings.ToLower(string(a.Status.Plan.Undo))
+	if a.Spec.UndoAfter != nil && a.Status.Plan.Undo == v1alpha1.UndoReversible {
+		text += ", undone by itself after " + span(a.Spec.UndoAfter.Duration)
+	}
+	return text
 }
 
 func field(b *strings.Builder, what, format string, args ...any) {

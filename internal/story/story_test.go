@@ -113,6 +113,7 @@ func TestPlan(t *testing.T) {
 	undo.Status.Plan.Target.UID = ""
 	undo.Status.Decision.Approvals = 2
 	undo.Status.Approvals = []v1alpha1.CountedApproval{{Name: "x", Approver: "bob", Decision: v1alpha1.Approve}}
+	full.Spec.UndoAfter = &metav1.Duration{Duration: 24 * time.Hour}
 	golden(t, "plan", plain.Plan(&full, attack()))
 	golden(t, "plan-undo", plain.Plan(&undo, nil))
 	isolated := succeeded(full, 71, "alice")
