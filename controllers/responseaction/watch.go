@@ -56,10 +56,12 @@ func (w watch) namespace(ctx context.Context, _ client.Object) []reconcile.Reque
 	return w.which(ctx, func(v *v1alpha1.ResponseAction) bool { return response.Standing(v) == v1alpha1.ReasonStopped })
 }
 
-// connector wakes what could not be planned with it.
+// connector wakes what could not be planned with it, or stopped on the way when it was gone: also what
+// had begun, whose outcome only it can tell.
 func (w watch) connector(ctx context.Context, o client.Object) []reconcile.Request {
 	return w.which(ctx, func(v *v1alpha1.ResponseAction) bool {
-		return v.Status.Plan == nil && (v.Spec.Use == nil || v.Spec.Use.Connector == o.GetName())
+		lost := v.Status.Plan == nil || response.Standing(v) == v1alpha1.ReasonUnknownOperation
+		return lost && (v.Spec.Use == nil || v.Spec.Use.Connector == o.GetName())
 	}, client.InNamespace(o.GetNamespace()))
 }
 
