@@ -37,7 +37,7 @@ func (s plan) take(ctx context.Context, r *run) (next, error) {
 	}
 	digest, err := response.Change{
 		Action: string(r.action.UID), Connector: r.job.connector, Operation: r.job.request.Operation, Arguments: r.job.request.Arguments,
-		Target: made.Target, Diff: made.Diff, Undo: promised(r, made),
+		Target: made.Target, Diff: made.Diff, Undo: reversibility(r, made),
 	}.Digest()
 	if err != nil {
 		r.stall(v1alpha1.ReasonPlanFailed, err.Error())
@@ -102,7 +102,7 @@ func describe(r *run, digest string, made connectors.Plan) *v1alpha1.Plan {
 		Summary:   shorten.Characters(redact.String(made.Summary), maxSummary),
 		Diff:      shorten.Characters(diff, maxDiff),
 		Risk:      r.job.operation.Risk,
-		Undo:      promised(r, made),
+		Undo:      reversibility(r, made),
 		PlannedAt: r.micro(),
 	}
 	if p.Diff != diff {
@@ -116,8 +116,8 @@ func describe(r *run, digest string, made connectors.Plan) *v1alpha1.Plan {
 	return p
 }
 
-// promised says whether the plan can be taken back. An inverse that only puts back what it can promises nothing.
-func promised(r *run, made connectors.Plan) v1alpha1.OperationUndo {
+// reversibility says whether the plan can be taken back. An inverse that only puts back what it can promises nothing.
+func reversibility(r *run, made connectors.Plan) v1alpha1.OperationUndo {
 	if made.Inverse != nil && r.job.operation.Undo == v1alpha1.UndoReversible {
 		return v1alpha1.UndoReversible
 	}
