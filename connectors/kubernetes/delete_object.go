@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -91,6 +92,10 @@ func (deleteObject) plan(ctx context.Context, c *cluster, request connectors.Req
 	}
 	plan.Shares, plan.Warnings = felt.shares, felt.warnings
 	c.captureFirst(&plan, felt.pods)
+	// Other refusals are of the name that is tried, such as a Service's address that is still taken.
+	if err := c.tryRecreate(ctx, found); apierrors.IsForbidden(err) {
+		plan.Warnings = append(plan.Warnings, "undo will be refused as things are: "+c.account.missing(err))
+	}
 	return keepWhole(plan, found)
 }
 

@@ -75,16 +75,21 @@ func (removeRoleBinding) plan(ctx context.Context, c *cluster, request connector
 	return plan, err
 }
 
-// restorable warns where an undo would be refused. The API server checks for
-// escalation also in a dry run, which needs a name that is free.
+// restorable warns where an undo would be refused.
 func (c *cluster) restorable(ctx context.Context, binding *unstructured.Unstructured) ([]string, error) {
-	again := reusable(binding)
-	again.SetName("tocsin-dry-run-" + string(binding.GetUID()))
-	err := c.Create(ctx, again, client.DryRunAll)
+	err := c.tryRecreate(ctx, binding)
 	if apierrors.IsForbidden(err) {
 		return []string{"undo will be refused as things are: " + c.account.missing(err)}, nil
 	}
 	return nil, c.explain(err, "planning to restore "+binding.GetName())
+}
+
+// tryRecreate has the API server create an object as it is without keeping it. It checks rights, and
+// those of bindings for escalation, also in a dry run, which needs a name that is free.
+func (c *cluster) tryRecreate(ctx context.Context, found *unstructured.Unstructured) error {
+	again := reusable(found)
+	again.SetName("tocsin-dry-run-" + string(found.GetUID()))
+	return c.Create(ctx, again, client.DryRunAll)
 }
 
 func roleOf(binding *unstructured.Unstructured) string {

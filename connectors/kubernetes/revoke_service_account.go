@@ -59,6 +59,9 @@ func (revokeServiceAccount) plan(ctx context.Context, c *cluster, request connec
 	if err := c.Delete(ctx, found, exactly(found.GetUID()), client.DryRunAll); err != nil {
 		return plan, c.explain(err, "planning to delete "+name(target))
 	}
+	if err := c.tryRecreate(ctx, found); err != nil {
+		return plan, c.explain(err, "planning to put back "+name(target))
+	}
 	secrets, gap, err := c.tokenSecrets(ctx, target)
 	if err != nil {
 		return plan, err

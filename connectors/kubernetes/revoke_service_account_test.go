@@ -9,7 +9,9 @@ import (
 	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -245,4 +247,28 @@ func TestRevocationOfAChangedAccountIsPlannedAgain(t *testing.T) {
 	}
 	wantOutcome(t, c, r, planned, v1alpha1.OutcomeFailed)
 	wantObserved(t, c, r, planned, connectors.EffectAbsent)
+}
+
+// What is deleted and cannot be made again, or not be put back, must be known before.
+func TestARightToDeleteIsNoneToPutBack(t *testing.T) {
+	w := newWorld(t)
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "deletes-" + w.namespace}, Rules: []rbacv1.PolicyRule{
+		{APIGroups: []string{""}, Resources: []string{"serviceaccounts"}, Verbs: []string{"get", "delete"}},
+		{APIGroups: []string{""}, Resources: []string{"pods", "services"}, Verbs: []string{"list"}},
+		{APIGroups: []string{"batch"}, Resources: []string{"cronjobs"}, Verbs: []string{"get", "delete"}},
+	}}
+	w.create(t, role)
+	w.bind(t, role.Name, role.Name, w.namespace, "connector")
+	w.inForce(t, "system:serviceaccount:"+w.namespace+":connector", authorizationv1.ResourceAttributes{Verb: "delete", Group: "batch", Resource: "cronjobs"})
+	c := w.connector(t, kubernetes.Options{})
+	w.create(t, w.account("web"))
+	_, err := c.Plan(t.Context(), request("revoke-service-account", "serviceAccount", w.namespace+"/web"))
+	if !errors.Is(err, connectors.ErrForbidden) || !strings.Contains(err.Error(), "lacks verb create on resource \"serviceaccounts\"") {
+		t.Errorf("revoking: got %v, want ErrForbidden that names what is missing", err)
+	}
+	w.create(t, w.cronJob("planted"))
+	planned := plan(t, c, request("delete-object", "kind", "CronJob", "namespace", w.namespace, "name", "planted"))
+	if got := strings.Join(planned.Warnings, "\n"); !strings.Contains(got, "undo will be refused as things are") || !strings.Contains(got, "lacks verb create on resource \"cronjobs\"") {
+		t.Errorf("deleting: warnings are %q", got)
+	}
 }
