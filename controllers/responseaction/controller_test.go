@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/tocsin-dev/tocsin/connectors"
 	"github.com/tocsin-dev/tocsin/connectors/fake"
 	"github.com/tocsin-dev/tocsin/internal/audit"
+	"github.com/tocsin-dev/tocsin/internal/operation"
 	"github.com/tocsin-dev/tocsin/internal/response"
 )
 
@@ -143,6 +145,33 @@ func TestAnApprovalIsForWhatCanBeTakenBack(t *testing.T) {
 	w.expect(got, v1alpha1.ReasonWaitingForApproval, "")
 	if got.Status.Plan.Undo != v1alpha1.UndoIrreversible || w.executions() != 0 {
 		t.Errorf("the plan says %s, executions are %d", got.Status.Plan.Undo, w.executions())
+	}
+}
+
+// wiser knows every operation to be of critical risk.
+type wiser struct{ *fake.Connector }
+
+// Operations implements connectors.Connector.
+func (c wiser) Operations() []operation.Operation {
+	all := slices.Clone(c.Connector.Operations())
+	for i := range all {
+		all[i].Risk = v1alpha1.RiskCritical
+	}
+	return all
+}
+
+func TestPoliciesAreToldTheRiskOfNow(t *testing.T) {
+	w := newWorld(t)
+	w.decisions["isolate"] = requireTier(v1alpha1.TierSenior, 1)
+	w.annotate(w.namespace, map[string]string{v1alpha1.AnnotationStop: "upgrade"})
+	w.ask("act", "isolate")
+	w.must("act")
+	w.decideOn("act", "alice", v1alpha1.TierSenior, v1alpha1.Approve)
+	w.expect(w.must("act"), v1alpha1.ReasonStopped, "")
+	w.registry.Set(w.namespace, "tool", wiser{w.tool})
+	w.must("act")
+	if got := w.asked.Load().Action.Risk; got != v1alpha1.RiskCritical {
+		t.Errorf("policies decided on risk %s, want Critical", got)
 	}
 }
 

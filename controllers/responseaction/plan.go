@@ -53,7 +53,8 @@ func (s plan) take(ctx context.Context, r *run) (next, error) {
 		r.status().Decision, r.status().Approvals = nil, nil
 		r.mark(v1alpha1.ConditionPlanned, true, v1alpha1.ReasonPlanned, r.status().Plan.Summary)
 	}
-	r.status().Plan.Reach = reachOf(made.Shares)
+	// Of these, policies ask anew: a newer connector may know its operation to be worse than an older one did.
+	r.status().Plan.Risk, r.status().Plan.Reach = r.job.operation.Risk, reachOf(made.Shares)
 	if made.Done {
 		r.finish(v1alpha1.OutcomeSkipped, "nothing to do: "+redact.String(made.Summary)+" is already so")
 		return halt, nil

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -45,6 +46,7 @@ type world struct {
 	registry  *connectors.Registry
 	log       *memoryLog
 	decisions map[string]v1alpha1.Decision // by operation; without one: Allow
+	asked     atomic.Pointer[policy.Input] // the last time
 	proven    time.Time
 	behind    []string // who asked through others
 	clock     *clocktesting.FakeClock
@@ -106,6 +108,7 @@ func (o old) List(ctx context.Context, list client.ObjectList, opts ...client.Li
 
 // Decide implements responseaction.Decider.
 func (w *world) Decide(_ context.Context, _ string, in policy.Input) v1alpha1.Decision {
+	w.asked.Store(&in)
 	if d, ok := w.decisions[in.Action.Operation]; ok {
 		return d
 	}
