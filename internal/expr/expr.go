@@ -29,6 +29,7 @@ func NewEnv(variables ...string) (*Env, error) {
 	options := []cel.EnvOption{
 		ext.Strings(), ext.Sets(), ext.Lists(ext.ListsVersion(1)), cel.OptionalTypes(), cel.CrossTypeNumericComparisons(true),
 		cel.EnableMacroCallTracking(), // what is compiled can be compared as it was written
+		cel.Function("span", cel.Overload("span_of_hours", []*cel.Type{cel.DynType}, cel.StringType, cel.UnaryBinding(span))),
 	}
 	for _, name := range variables {
 		options = append(options, cel.Variable(name, cel.DynType))

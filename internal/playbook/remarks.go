@@ -21,7 +21,7 @@ var domains = expr.Domains{
 var (
 	alertFields = []string{
 		"name", "rule", "title", "severity", "source", "techniques", "count", "firstSeen", "attributes",
-		"entities", "actors", "targets", "all", "actor", "verb", "resource", "namespace", "who",
+		"entities", "actors", "targets", "all", "actor", "verb", "resource", "namespace", "who", "deed", "about",
 	}
 	caseFields = []string{"alerts", "rules", "techniques", "tactics", "actors"}
 )

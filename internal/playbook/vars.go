@@ -1,6 +1,7 @@
 package playbook
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -21,6 +22,9 @@ import (
 //	actor, verb, resource, namespace: who the API server authenticated and what it
 //	  did where ("" for all namespaces or none); only in alerts of Kubernetes audit events
 //	who: the actor as people write it, such as shop/web for a ServiceAccount
+//	deed: what it did, for sentences: "create configmaps in namespace shop"
+//	about: whom the alert is about, for sentences: "shop/web in namespace shop", and of
+//	  sensors the workload or pod
 type Alert map[string]any
 
 // NewAlert returns the variables of an alert that came through a source of that format.
@@ -47,6 +51,7 @@ func NewAlert(alert *v1alpha1.Alert, format v1alpha1.AlertFormat) Alert {
 		"case":       alert.Labels[v1alpha1.LabelInvestigation],
 		"techniques": techniques, "count": max(alert.Status.Count, 1), "firstSeen": spec.FirstSeen.UTC().Format(time.RFC3339Nano),
 		"attributes": attributes, "entities": entities, "actors": actors, "targets": targets, "all": all,
+		"about": subject(entities),
 	}
 	if format == v1alpha1.FormatKubernetesAudit {
 		a.prove(spec)
@@ -66,6 +71,8 @@ func (a Alert) prove(spec *v1alpha1.AlertSpec) {
 		a["who"] = strings.Replace(account, ":", "/", 1)
 	}
 	a["verb"], a["resource"] = spec.Attributes["verb"], spec.Attributes["resource"]
+	a["deed"] = deed(spec.Attributes["verb"], spec.Attributes["resource"], spec.Attributes["namespace"])
+	a["about"] = fmt.Sprintf("%s %s", a["who"], where(spec.Attributes["namespace"]))
 }
 
 // firsts returns the first entity of each type that has one of the roles.
