@@ -117,6 +117,22 @@ func (q *inquest) stakes() analyst.Stakes {
 	return stakes
 }
 
+// memories of the questions that compare with what is usual, each by the youngest answer.
+func (q *inquest) memories() []analyst.Memory {
+	var all []analyst.Memory
+	for _, a := range q.asked {
+		m, says := analyst.MemoryOf(a.ask.ID, q.replies[a.ask.Key()].answer)
+		at := slices.IndexFunc(all, func(known analyst.Memory) bool { return known.Question == m.Question })
+		switch {
+		case says && at < 0:
+			all = append(all, m)
+		case says:
+			all[at].Hours = min(all[at].Hours, m.Hours)
+		}
+	}
+	return all
+}
+
 // answered is the id of the first question that an operation answered.
 func (q *inquest) answered(operation string) string {
 	for _, a := range q.asked {

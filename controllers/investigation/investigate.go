@@ -96,7 +96,8 @@ func (i *Investigator) investigate(ctx context.Context, file *caseFile) (outcome
 		Alerts: file.alerts, Questions: q.states(), Conclusion: conclusion, Unanswered: unanswered,
 		Known:  analyst.Known(q.answers(opVulnerabilities), q.answers(opPolicyReports), q.answers(opNetworkRules)),
 		Beside: analyst.Beside(q.answers(opRelatedEvents), file.alerts),
-		Stakes: q.stakes(), Merged: file.merged,
+		Stakes: q.stakes(), Merged: file.merged, Memories: q.memories(),
+		Namespace: namespace, Name: file.investigation.Name,
 		Analyst: engineName, Grade: file.investigation.Spec.Grade,
 	})
 	if g := file.investigation.Spec.Grade; g != nil && g.Verdict != conclusion.Verdict {

@@ -24,6 +24,10 @@ type Dossier struct {
 	Unanswered []string
 	// Stakes of the case.
 	Stakes Stakes
+	// Memories are how far back what was asked for remembers.
+	Memories []Memory
+	// Namespace and Name of the case, to grade it by.
+	Namespace, Name string
 	// Merged names the cases whose alerts are counted here as well.
 	Merged []string
 	// Analyst that concluded.

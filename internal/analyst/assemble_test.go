@@ -231,7 +231,7 @@ func TestAssembleBounds(t *testing.T) {
 		t.Error("characters of an attacker reached the reader")
 	}
 	for _, l := range strings.Split(s.Narrative, "\n") {
-		if utf8.RuneCountInString(l) > 410 {
+		if utf8.RuneCountInString(l) > 650 {
 			t.Errorf("a line of %d characters", utf8.RuneCountInString(l))
 		}
 	}

@@ -22,9 +22,9 @@ func Beside(answers []map[string]any, alerts []v1alpha1.Alert) []string {
 		told[deed(a.Spec.Attributes["user"], a.Spec.Attributes["verb"], a.Spec.Attributes["resource"], a.Spec.Attributes["namespace"], a.Spec.Attributes["name"])] = true
 	}
 	type line struct {
-		at    string
-		words string
-		times int
+		at, until string
+		words     string
+		times     int
 	}
 	var lines []*line
 	known := map[string]*line{}
@@ -38,10 +38,10 @@ func Beside(answers []map[string]any, alerts []v1alpha1.Alert) []string {
 			key += fmt.Sprint(count(e["code"]))
 			if l := known[key]; l != nil {
 				l.times++
-				l.at = min(l.at, text("at"))
+				l.at, l.until = min(l.at, text("at")), max(l.until, text("at"))
 				continue
 			}
-			known[key] = &line{at: text("at"), words: inWords(text, count(e["code"])), times: 1}
+			known[key] = &line{at: text("at"), until: text("at"), words: inWords(text, count(e["code"])), times: 1}
 			lines = append(lines, known[key])
 		}
 	}
@@ -54,6 +54,9 @@ func Beside(answers []map[string]any, alerts []v1alpha1.Alert) []string {
 		}
 		if l.times > 1 {
 			words += fmt.Sprintf(", %d times", l.times)
+			if until, err := time.Parse(time.RFC3339Nano, l.until); err == nil && l.until != l.at {
+				words += " until " + until.UTC().Format(time.TimeOnly)
+			}
 		}
 		found = append(found, words+".")
 	}

@@ -41,7 +41,7 @@ func TestBeside(t *testing.T) {
 			},
 			want: []string{
 				"12:00:05 alice read secrets “db' close” of namespace payments.",
-				"12:00:06 alice listed nodes in the whole cluster, and was refused (403), 2 times.",
+				"12:00:06 alice listed nodes in the whole cluster, and was refused (403), 2 times until 12:00:07.",
 				"12:00:09 alice deleted networkpolicies “default-deny” of namespace shop.",
 			},
 		},

@@ -11,11 +11,14 @@ import (
 	"github.com/tocsin-dev/tocsin/internal/shorten"
 )
 
-// Bounds of a section of the narrative, so that none crowds out the next.
+// Bounds of the sections of the narrative, so that none crowds out the next: together
+// they fit.
 const (
-	maxLines   = 24
-	maxSection = 3100
-	maxLine    = 400
+	maxLines    = 24
+	maxLine     = 640
+	maxHappened = 4400
+	maxReasons  = 3100
+	maxSection  = 1650
 )
 
 // narrative tells the case in plain sentences, a line each: what happened, why this
@@ -24,23 +27,23 @@ const (
 // attacker may have written are quoted.
 func narrative(d Dossier, s v1alpha1.InvestigationStatus) string {
 	var b strings.Builder
-	section(&b, "What happened", happened(d, s))
+	shown := worstEntries(s.Timeline, maxLines/2)
+	section(&b, "What happened ("+dated(shown)+")", happened(d, s, shown), maxHappened)
 	if len(d.Beside) > 0 {
-		section(&b, "What the actors did besides", d.Beside)
+		section(&b, "What the actors did besides", d.Beside, maxSection)
 	}
-	section(&b, "Why "+string(s.Verdict), why(d, s))
-	section(&b, "What speaks against it", against(s))
+	section(&b, "Why "+string(s.Verdict), why(d, s), maxReasons)
+	section(&b, "What speaks against it", against(s), maxSection)
 	if len(d.Known) > 0 {
-		section(&b, "Known of the pods", d.Known)
+		section(&b, "Known of the pods", d.Known, maxSection)
 	}
-	section(&b, "Not known", notKnown(d))
-	section(&b, "What to do", toDo(d, s))
+	section(&b, "Not known", notKnown(d), maxSection)
+	section(&b, "What to do", toDo(d, s), maxSection)
 	return shorten.Characters(strings.TrimSuffix(b.String(), "\n"), maxNarrative)
 }
 
-func section(b *strings.Builder, title string, lines []string) {
+func section(b *strings.Builder, title string, lines []string, room int) {
 	b.WriteString(title + "\n")
-	room := maxSection
 	for i, line := range lines {
 		line = Plain(line, maxLine)
 		room -= len([]rune(line)) + 3
@@ -53,17 +56,18 @@ func section(b *strings.Builder, title string, lines []string) {
 }
 
 // happened tells the timeline; of a long one the worst, in order.
-func happened(d Dossier, s v1alpha1.InvestigationStatus) []string {
+func happened(d Dossier, s v1alpha1.InvestigationStatus, shown []v1alpha1.TimelineEntry) []string {
 	var lines []string
 	if len(d.Merged) > 0 {
 		lines = append(lines, fmt.Sprintf("It is one intrusion with %s, whose alerts are counted here.", Plain(and(d.Merged, 4), 300)))
 	}
-	shown, layout := worstEntries(s.Timeline, maxLines/2), time.TimeOnly
-	if n := len(shown); n > 0 && shown[0].Time.UTC().Format(time.DateOnly) != shown[n-1].Time.UTC().Format(time.DateOnly) {
+	layout := time.TimeOnly
+	if day(shown) == "" {
 		layout = time.DateTime
 	}
+	room := min(maxHappened/max(len(shown), 1)-160, maxTitle)
 	for _, e := range shown {
-		lines = append(lines, entryLine(e, layout, s.Evidence))
+		lines = append(lines, entryLine(e, layout, room, s.Evidence))
 	}
 	switch left := int(s.AlertCount) - len(shown); {
 	case s.AlertCount == 0:
@@ -72,6 +76,28 @@ func happened(d Dossier, s v1alpha1.InvestigationStatus) []string {
 		lines = append(lines, fmt.Sprintf("%d further alerts state nothing worse: the timeline and the Alerts tell them.", left))
 	}
 	return lines
+}
+
+// dated tells once what holds for all times of day below it.
+func dated(shown []v1alpha1.TimelineEntry) string { return strings.TrimPrefix(day(shown)+" UTC", " ") }
+
+// day of all that is shown; empty if it is not one.
+func day(shown []v1alpha1.TimelineEntry) string {
+	on := ""
+	for _, e := range shown {
+		times := []time.Time{e.Time.Time}
+		if e.Until != nil {
+			times = append(times, e.Until.Time)
+		}
+		for _, t := range times {
+			if date := t.UTC().Format(time.DateOnly); on == "" {
+				on = date
+			} else if date != on {
+				return ""
+			}
+		}
+	}
+	return on
 }
 
 func worstEntries(timeline []v1alpha1.TimelineEntry, most int) []v1alpha1.TimelineEntry {
@@ -85,12 +111,12 @@ func worstEntries(timeline []v1alpha1.TimelineEntry, most int) []v1alpha1.Timeli
 	return worst
 }
 
-func entryLine(e v1alpha1.TimelineEntry, layout string, evidence []v1alpha1.Evidence) string {
-	line := "At " + e.Time.UTC().Format(layout) + " " + quote(e.What, 200)
+func entryLine(e v1alpha1.TimelineEntry, layout string, room int, evidence []v1alpha1.Evidence) string {
+	line := "At " + e.Time.UTC().Format(layout) + " " + quoteEnds(e.What, room)
 	if e.Count > 1 {
 		line += fmt.Sprintf(", %d times", e.Count)
 		if e.Until != nil {
-			line += " until " + e.Until.UTC().Format(layout)
+			line += fmt.Sprintf(" in %s, until %s", e.Until.Sub(e.Time.Time).Round(time.Second), e.Until.UTC().Format(layout))
 		}
 	}
 	var marks []string
@@ -112,11 +138,12 @@ func why(d Dossier, s v1alpha1.InvestigationStatus) []string {
 			Plain(d.Grade.By, 128), d.Grade.Verdict, quote(d.Grade.Reason, 180), c.Verdict))
 	}
 	lines = append(lines,
-		fmt.Sprintf("The evidence and what was known before add up to %s: a probability of %s that this is an attack.", decibans(c.Score), percent(c.ProbabilityPermille)),
-		fmt.Sprintf("Before any evidence: %s (%s).", Plain(c.PriorReason, 300), decibans(c.Prior)))
+		fmt.Sprintf("The evidence and what was known before add up to %s: a probability of %s that this is an attack.", decibans(c.Score), chance(c)),
+		fmt.Sprintf("Before any evidence: %s (%s).", Plain(c.PriorReason, 480), decibans(c.Prior)))
 	lines = append(lines, judged(s)...)
-	if found := speaking(s, true); len(found) > 0 {
-		return append(lines, found...)
+	lines = append(lines, unspoken(d.Alerts, s.Evidence)...)
+	if speaks := speaking(s, true); len(speaks) > 0 {
+		return append(lines, speaks...)
 	}
 	if benign(s.Verdict) {
 		return append(lines, "No evidence speaks for it.")
@@ -154,22 +181,35 @@ func speaking(s v1alpha1.InvestigationStatus, forIt bool) []string {
 		counts := e.Weight != 0 && ((e.Weight < 0) == lowers) == forIt
 		void := e.Weight == 0 && e.Claimed < 0 && !lowers && !strings.HasPrefix(e.Note, countedOnce)
 		if counts || !forIt && void {
-			lines = append(lines, evidenceLine(e))
+			lines = append(lines, evidenceLine(e, s.Evidence))
 		}
 	}
 	return lines
 }
 
-func evidenceLine(e v1alpha1.Evidence) string {
-	finding := Plain(e.Finding, 240)
-	if e.Provenance == v1alpha1.ProvenanceAttackerWritable {
-		finding = quote(e.Finding, 240)
-	}
-	line := fmt.Sprintf("%s: %s (%s)", e.ID, finding, decibans(e.Weight))
+func evidenceLine(e v1alpha1.Evidence, all []v1alpha1.Evidence) string {
+	line := fmt.Sprintf("%s: %s (%s)", e.ID, found(e, 420), decibans(e.Weight))
 	if e.Note != "" {
-		line += ", " + Plain(e.Note, 120)
+		line += ", " + noted(e.Note, all)
 	}
 	return line + "."
+}
+
+// found is what evidence says, in quotes if somebody else may have worded it.
+func found(e v1alpha1.Evidence, most int) string {
+	if e.Provenance == v1alpha1.ProvenanceAttackerWritable {
+		return quoteEnds(e.Finding, most)
+	}
+	return ends(e.Finding, most)
+}
+
+// noted is a note that names other evidence by its number where that is shown.
+func noted(note string, all []v1alpha1.Evidence) string {
+	at := slices.IndexFunc(all, func(e v1alpha1.Evidence) bool { return note == Plain(notAsEver+e.Finding, 256) })
+	if at >= 0 {
+		return notAsEver + all[at].ID
+	}
+	return Plain(note, 160)
 }
 
 // byWeight orders evidence by size, the same sizes by number.
@@ -177,30 +217,4 @@ func byWeight(evidence []v1alpha1.Evidence) []v1alpha1.Evidence {
 	sorted := slices.Clone(evidence)
 	slices.SortStableFunc(sorted, func(a, b v1alpha1.Evidence) int { return int(abs(b.Weight) - abs(a.Weight)) })
 	return sorted
-}
-
-func notKnown(d Dossier) []string {
-	var lines []string
-	for _, u := range d.Unanswered {
-		lines = append(lines, Plain(u, 240)+".")
-	}
-	switch {
-	case len(lines) > 0:
-		return lines
-	case len(d.Questions) == 0:
-		return []string{"Everything but the alerts: no question was asked."}
-	}
-	return []string{fmt.Sprintf("Nothing that was asked: none of %d questions failed.", len(d.Questions))}
-}
-
-func toDo(d Dossier, s v1alpha1.InvestigationStatus) []string {
-	switch {
-	case d.Grade != nil:
-		return []string{"Nothing more is awaited; spec.state: Closed closes the case."}
-	case s.Verdict == v1alpha1.TruePositive:
-		return []string{"Approve or deny the proposed actions (kubectl soc pending), then grade the case (kubectl soc grade)."}
-	case d.Conclusion.Escalate:
-		return []string{"A human decides: " + Plain(d.Conclusion.EscalateReason, 300) + ". Grade the case (kubectl soc grade)."}
-	}
-	return []string{"Nothing: the case closes by itself. Grade it if that is wrong, and the next one will be judged by it."}
 }

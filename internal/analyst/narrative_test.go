@@ -48,7 +48,7 @@ func parts(t *testing.T, narrative string) map[string][]string {
 		}
 		heading, _, _ := strings.Cut(line, " ")
 		if heading == "What" || heading == "Not" {
-			heading = line
+			heading, _, _ = strings.Cut(line, " (")
 		}
 		order = append(order, heading)
 	}
@@ -93,11 +93,17 @@ func TestNarrative(t *testing.T) {
 		dossier Dossier
 		verdict v1alpha1.Verdict
 	}{
-		"benign":      {dismissed(), Dossier{Alerts: one, Questions: answered}, v1alpha1.BenignPositive},
-		"confirmed":   {confirmed(), Dossier{Alerts: one, Questions: answered, Stakes: Stakes{Reach: &v1alpha1.BlastRadius{Secrets: 3, Namespaces: 1}, ReachFrom: "universal/permissions"}}, v1alpha1.TruePositive},
-		"undecided":   {undecided(), Dossier{Alerts: one, Questions: answered, Stakes: Stakes{Criticality: CriticalityHigh, CriticalityFrom: "universal/target", Reach: &v1alpha1.BlastRadius{Nodes: 2}, ReachFrom: "universal/permissions"}}, v1alpha1.Undetermined},
-		"no evidence": {Facts{Alerts: []Belief{{Alert: "a", Prior: -70, Reason: "by severity"}}}, Dossier{Alerts: one}, v1alpha1.Undetermined},
-		"no alerts":   {Facts{}, Dossier{}, v1alpha1.Undetermined},
+		"benign":    {dismissed(), Dossier{Alerts: one, Questions: answered}, v1alpha1.BenignPositive},
+		"confirmed": {confirmed(), Dossier{Alerts: one, Questions: answered, Stakes: Stakes{Reach: &v1alpha1.BlastRadius{Secrets: 3, Namespaces: 1}, ReachFrom: "universal/permissions"}}, v1alpha1.TruePositive},
+		"undecided": {undecided(), Dossier{Alerts: one, Questions: answered, Stakes: Stakes{Criticality: CriticalityHigh, CriticalityFrom: "universal/target", Reach: &v1alpha1.BlastRadius{Nodes: 2}, ReachFrom: "universal/permissions"}}, v1alpha1.Undetermined},
+		"named": {
+			undecided(func(f *Facts) {
+				f.Findings = append(f.Findings, Finding{Question: "universal/origin", Alert: "a", Text: "eve comes as ever", Provenance: trusted, Decibans: -3})
+			}), Dossier{Alerts: one, Questions: answered, Namespace: "soc", Name: "shop-1"}, v1alpha1.Undetermined,
+		},
+		"confirmed and named": {confirmed(), Dossier{Alerts: one, Questions: answered, Namespace: "soc", Name: "shop-1"}, v1alpha1.TruePositive},
+		"no evidence":         {Facts{Alerts: []Belief{{Alert: "a", Prior: -70, Reason: "by severity"}}}, Dossier{Alerts: one}, v1alpha1.Undetermined},
+		"no alerts":           {Facts{}, Dossier{}, v1alpha1.Undetermined},
 		"unanswered": {
 			func() Facts { f := dismissed(); f.Unanswered = []string{"Is it known? no answer within 5s"}; return f }(),
 			Dossier{Alerts: one, Questions: answered, Unanswered: []string{"Is it known? no answer within 5s"}}, v1alpha1.Undetermined,

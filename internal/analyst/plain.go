@@ -35,6 +35,18 @@ func Plain(text string, limit int) string {
 	return b.String()
 }
 
+// ends is Plain that leaves out of what is too long the middle: where a command writes to
+// and whom it calls stands at its end.
+func ends(text string, limit int) string {
+	text = Plain(text, 1<<14)
+	runes := []rune(text)
+	if len(runes) <= limit || limit < 8 {
+		return Plain(text, limit)
+	}
+	tail := limit / 3
+	return strings.TrimRight(string(runes[:limit-tail-1]), " ") + "…" + strings.TrimLeft(string(runes[len(runes)-tail:]), " ")
+}
+
 // cut ends text with an ellipsis in place of what does not fit.
 func cut(text string, limit int) string {
 	runes := []rune(text)
@@ -48,12 +60,16 @@ func cut(text string, limit int) string {
 }
 
 // quote marks text as somebody else's words.
-func quote(text string, limit int) string {
-	text = strings.Map(func(r rune) rune {
+func quote(text string, limit int) string { return "“" + Plain(unquoted(text), limit) + "”" }
+
+// quoteEnds is quote that leaves out the middle.
+func quoteEnds(text string, limit int) string { return "“" + ends(unquoted(text), limit) + "”" }
+
+func unquoted(text string) string {
+	return strings.Map(func(r rune) rune {
 		if r == '“' || r == '”' || r == '"' {
 			return '\''
 		}
 		return r
 	}, text)
-	return "“" + Plain(text, limit) + "”"
 }

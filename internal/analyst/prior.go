@@ -80,9 +80,13 @@ func (r RuleHistory) prior() (int32, string) {
 	attacks := min(tenths(max(r.EffectiveAttacks, 0)), graded)
 	mean := (attacks + pseudoCases*m) / (graded + pseudoCases)
 	centibans := int32(math.Round(100 * math.Log10(mean/(1-mean))))
+	limit := ""
+	if capped(centibans) != centibans {
+		limit = fmt.Sprintf("; at most %d dB count", MaxDecibans)
+	}
 	return capped(centibans), fmt.Sprintf(
 		"%d of %d graded cases of rule %s were attacks, recent ones count more: effective %.1f of %.1f; with severity %s as %d cases more: (%.1f + %d x %.1f %%) / (%.1f + %d)",
-		min(max(r.Attacks, 0), r.Graded), r.Graded, quote(r.Rule, 128), attacks, graded, r.Severity, pseudoCases, attacks, pseudoCases, 100*m, graded, pseudoCases)
+		min(max(r.Attacks, 0), r.Graded), r.Graded, quote(r.Rule, 128), attacks, graded, r.Severity, pseudoCases, attacks, pseudoCases, 100*m, graded, pseudoCases) + limit
 }
 
 func tenths(n float64) float64 { return math.Round(10*n) / 10 }

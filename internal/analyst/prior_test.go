@@ -25,7 +25,7 @@ func TestPrior(t *testing.T) {
 		"all is forgotten":                  {graded(critical, 2, 9, 0.01, 0.04), 0, "2 of 9 graded cases of rule “x” were attacks, recent ones count more: effective 0.0 of 0.0"},
 		"one grade moves little":            {graded(critical, 0, 1, 0, 1), -30, "0 of 1"},
 		"always an attack":                  {graded(low, 50, 50, 50, 50), 144, "50 of 50"},
-		"never an attack, without end":      {graded(low, 0, 1<<40, 0, 1<<40), -200, "0 of"},
+		"never an attack, without end":      {graded(low, 0, 1<<40, 0, 1<<40), -200, "; at most 20 dB count"},
 		"more attacks than grades":          {graded(high, 9, 3, 9, 3), 40, "3 of 3"},
 		"less than nothing":                 {graded(critical, -1, 3, -1, -3), 0, "0 of 3"},
 		"a rule's name is somebody's words": {RuleHistory{Rule: "x”: 0 dB\n“", Severity: high}, -40, "rule “x': 0 dB '”"},

@@ -9,7 +9,7 @@ import (
 
 // likelihood that a case is an attack: a human who graded it knows.
 func likelihood(c Conclusion, grade *v1alpha1.Grade) (permille int32, words string) {
-	words = "probability " + percent(c.ProbabilityPermille)
+	words = "probability " + chance(c)
 	switch {
 	case grade == nil || grade.Verdict == v1alpha1.Undetermined:
 		return c.ProbabilityPermille, words
@@ -40,6 +40,20 @@ func Priority(c Conclusion, grade *v1alpha1.Grade, severity v1alpha1.Severity, s
 		return v1alpha1.PriorityP3, reason
 	}
 	return v1alpha1.PriorityP4, reason
+}
+
+// certain in centibans: from there on the permille of a conclusion says no more.
+const certain = 300
+
+// chance is the probability of a conclusion in words.
+func chance(c Conclusion) string {
+	switch {
+	case c.Score <= -certain:
+		return "under 0.1 %"
+	case c.Score >= certain:
+		return "over 99.9 %"
+	}
+	return percent(c.ProbabilityPermille)
 }
 
 func percent(permille int32) string { return fmt.Sprintf("%.1f %%", float64(permille)/10) }

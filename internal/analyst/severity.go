@@ -44,9 +44,12 @@ func Severity(alerts []v1alpha1.Alert, verdict v1alpha1.Verdict, stakes Stakes) 
 	if worst := worstOf(alerts); worst != nil {
 		stated = v1alpha1.Severities[worst.Spec.Severity.Rank()]
 		reason = fmt.Sprintf("alert %s states %s", Plain(worst.Name, 253), stated)
+		if len(alerts) > 1 {
+			reason += ", the most of " + fmt.Sprint(len(alerts))
+		}
 	}
 	if benign(verdict) {
-		return v1alpha1.SeverityInformational, fmt.Sprintf("%s, but the verdict is %s", reason, verdict)
+		return v1alpha1.SeverityInformational, reason + "; nothing is left of it after the verdict"
 	}
 	// Fatal is for who sees the damage; it is never concluded.
 	most := max(stated.Rank(), v1alpha1.SeverityCritical.Rank())
@@ -101,11 +104,14 @@ func reaches(r *v1alpha1.BlastRadius) string {
 		return "not known"
 	case r.ClusterAdmin:
 		return "everything, as cluster-admin"
-	case r.Secrets+r.Namespaces+r.PodsExec+r.Nodes == 0:
-		return "nothing beyond itself"
+	case nothing(r):
+		return "nothing by RBAC as read, without groups of people and other authorizers"
 	}
 	return fmt.Sprintf("%s in %s, exec into %s, %s", several(r.Secrets, "Secret"), several(r.Namespaces, "namespace"), several(r.PodsExec, "pod"), several(r.Nodes, "node"))
 }
+
+// nothing is what RBAC often grants to those who act by other ways, such as a group of people.
+func nothing(r *v1alpha1.BlastRadius) bool { return r.Secrets+r.Namespaces+r.PodsExec+r.Nodes == 0 }
 
 func several(n int32, one string) string {
 	if n == 1 {

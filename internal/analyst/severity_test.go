@@ -31,8 +31,8 @@ func TestSeverity(t *testing.T) {
 			"alert a states Informational; an attack is Medium at least"},
 		"an attack with the cluster":   {v1alpha1.SeverityLow, v1alpha1.TruePositive, Stakes{Reach: everything}, v1alpha1.SeverityCritical, "is Critical"},
 		"the same is not certain":      {v1alpha1.SeverityLow, v1alpha1.Undetermined, Stakes{Reach: everything}, v1alpha1.SeverityMedium, "as cluster-admin"},
-		"expected":                     {v1alpha1.SeverityCritical, v1alpha1.BenignPositive, Stakes{Criticality: CriticalityHigh, Reach: everything}, v1alpha1.SeverityInformational, "alert a states Critical, but the verdict is BenignPositive"},
-		"did not happen":               {v1alpha1.SeverityCritical, v1alpha1.FalsePositive, Stakes{}, v1alpha1.SeverityInformational, "but the verdict is FalsePositive"},
+		"expected":                     {v1alpha1.SeverityCritical, v1alpha1.BenignPositive, Stakes{Criticality: CriticalityHigh, Reach: everything}, v1alpha1.SeverityInformational, "alert a states Critical, the most of 2; nothing is left of it after the verdict"},
+		"did not happen":               {v1alpha1.SeverityCritical, v1alpha1.FalsePositive, Stakes{}, v1alpha1.SeverityInformational, "nothing is left of it after the verdict"},
 		"a severity that nobody knows": {"Apocalyptic", v1alpha1.Undetermined, Stakes{}, v1alpha1.SeverityInformational, "states Informational"},
 	}
 	for name, tt := range tests {
@@ -101,6 +101,11 @@ func TestPriority(t *testing.T) {
 				t.Errorf("%s since %s; want %s since %s", got, reason, tt.want, tt.because)
 			}
 		})
+	}
+	for score, want := range map[int32]string{-437: "probability under 0.1 %;", -299: "probability 0.1 %;", 300: "probability over 99.9 %;"} {
+		if _, reason := Priority(Conclusion{Score: score, ProbabilityPermille: permille(score)}, nil, v1alpha1.SeverityLow, Stakes{}); !strings.HasPrefix(reason, want) {
+			t.Errorf("%d centibans: %s, want %s", score, reason, want)
+		}
 	}
 	_, reason := Priority(Conclusion{ProbabilityPermille: 999}, nil, v1alpha1.SeverityLow, Stakes{})
 	if diff := cmp.Diff("probability 99.9 %; severity Low; criticality not stated; reach: not known", reason); diff != "" {

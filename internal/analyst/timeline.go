@@ -56,8 +56,11 @@ func Timeline(alerts []v1alpha1.Alert) []v1alpha1.TimelineEntry {
 }
 
 // seen are the attributes of sensors that say most of what ran and what it touched.
-var seen = []struct{ attribute, words string }{
-	{"proc.cmdline", "runs"}, {"proc.pname", "started by"}, {"fd.name", "on"},
+var seen = []struct {
+	attribute, words string
+	most             int
+}{
+	{"proc.cmdline", "runs", 220}, {"proc.pname", "started by", 32}, {"fd.name", "on", 80},
 }
 
 // what happened, in the words of its alert, and what a sensor says beside them.
@@ -66,11 +69,12 @@ func what(spec *v1alpha1.AlertSpec) string {
 	var more []string
 	for _, s := range seen {
 		if value := spec.Attributes[s.attribute]; value != "" && !strings.Contains(title, Plain(value, maxTitle)) {
-			more = append(more, s.words+" "+quote(value, 120))
+			more = append(more, s.words+" "+quoteEnds(value, s.most))
 		}
 	}
 	if len(more) == 0 {
 		return title
 	}
-	return Plain(title, maxTitle-300) + ": " + strings.Join(more, ", ")
+	beside := ": " + strings.Join(more, ", ")
+	return Plain(title, maxTitle-len([]rune(beside))) + beside
 }

@@ -49,6 +49,9 @@ func weighAll(findings []Finding) []weighed {
 // Groups of findings that compare with what is usual.
 var habits = []string{"novelty", "origin", "details", "breadth", "content", "dropped"}
 
+// notAsEver begins the note of a habit that does not count, before what is unlike it.
+const notAsEver = "it is not as ever: "
+
 // unlike takes what is as ever its weight where something of the same alert is not.
 func unlike(all []weighed) {
 	because := map[string]int{}
@@ -63,7 +66,7 @@ func unlike(all []weighed) {
 		w := &all[i]
 		at, not := because[w.alert]
 		if w.evidence.Weight < 0 && slices.Contains(habits, w.group) && not {
-			w.evidence.Weight, w.evidence.Note = 0, Plain("it is not as ever: "+all[at].evidence.Finding, 256)
+			w.evidence.Weight, w.evidence.Note = 0, Plain(notAsEver+all[at].evidence.Finding, 256)
 		}
 	}
 }
