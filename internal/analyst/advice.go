@@ -48,7 +48,7 @@ func limits(d Dossier) []string {
 	if reach := d.Stakes.Reach; reach == nil {
 		lines = append(lines, "How far the identities reach: no question told.")
 	} else if nothing(reach) && !reach.ClusterAdmin && slices.ContainsFunc(d.Alerts, acted) {
-		lines = append(lines, "How far the identities reach: RBAC as read grants them nothing, and yet they acted"+cite(d.Stakes.ReachFrom)+".")
+		lines = append(lines, "How far the identities reach: RBAC as read opens them no Secret, change, command or node, and yet they acted; groups of people and other authorizers are not read"+cite(d.Stakes.ReachFrom)+".")
 	}
 	if d.Stakes.Criticality == "" {
 		lines = append(lines, "How critical the targets are: none states it by its label "+v1alpha1.LabelCriticality+".")
@@ -77,13 +77,22 @@ func unspoken(alerts []v1alpha1.Alert, evidence []v1alpha1.Evidence) []string {
 	if worst == nil || len(alerts) < 2 || len(evidence) == 0 {
 		return nil
 	}
-	const most = 3
 	counts := counting(evidence)
-	var lines []string
+	var how []string
+	by := map[string][]string{}
 	for _, a := range alerts {
-		if a.Spec.Severity.Rank() == worst.Spec.Severity.Rank() && len(counts[a.Name]) == 0 && len(lines) < most {
-			lines = append(lines, fmt.Sprintf("Alert %s, which states %s, has no evidence of its own that counts: %s.", Plain(a.Name, 253), a.Spec.Severity, covered(a.Name, evidence)))
+		if a.Spec.Severity.Rank() != worst.Spec.Severity.Rank() || len(counts[a.Name]) > 0 {
+			continue
 		}
+		words := covered(a.Name, evidence)
+		if by[words] == nil {
+			how = append(how, words)
+		}
+		by[words] = append(by[words], "alert "+Plain(a.Name, 100))
+	}
+	var lines []string
+	for _, words := range how[:min(len(how), 4)] {
+		lines = append(lines, fmt.Sprintf("No evidence counts apart for %s (%s): %s.", and(by[words], 4), worst.Spec.Severity, words))
 	}
 	return lines
 }
@@ -105,11 +114,11 @@ func covered(alert string, evidence []v1alpha1.Evidence) string {
 	with = slices.Compact(with)
 	switch {
 	case len(with) > 0:
-		return "what was found about it is counted once with " + and(with, 4)
+		return "what was found is counted once with " + and(with, 4)
 	case len(void) > 0:
-		return "what was found about it, " + and(void, 4) + ", has no weight"
+		return "what was found, " + and(void, 4) + ", has no weight"
 	}
-	return "nothing was found about it that is not said of another alert"
+	return "nothing was found that is not said of another alert"
 }
 
 // toDo is what a person should do next, and how.
@@ -135,7 +144,7 @@ func settling(evidence []v1alpha1.Evidence) []string {
 	var suspicious, innocent string
 	for _, e := range byWeight(evidence) {
 		text := func(which string) string {
-			return fmt.Sprintf("%s, the strongest %s an attack (%s)", e.ID, which, found(e, 240))
+			return fmt.Sprintf("%s, the strongest %s an attack (%s)", e.ID, which, found(e, 160))
 		}
 		switch {
 		case e.Weight > 0:

@@ -70,7 +70,7 @@ func TestKnown(t *testing.T) {
 func TestTheNarrativeTellsWhatIsKnown(t *testing.T) {
 	c := Weigh(Facts{Alerts: []Belief{{Alert: "a", Reason: "by severity"}}})
 	s := Assemble(Dossier{Alerts: theAttack(), Conclusion: c, Known: []string{"pod shop/web-0 can reach the Internet"}})
-	if want := "\nKnown of the pods\n  pod shop/web-0 can reach the Internet\n"; !strings.Contains(s.Narrative, want) {
+	if want := "\nKnown of the pods\n  pod shop/web-0 can reach the Internet.\n"; !strings.Contains(s.Narrative, want) {
 		t.Errorf("narrative:\n%s\nwant in it:%s", s.Narrative, want)
 	}
 }

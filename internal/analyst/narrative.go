@@ -35,7 +35,7 @@ func narrative(d Dossier, s v1alpha1.InvestigationStatus) string {
 	section(&b, "Why "+string(s.Verdict), why(d, s), maxReasons)
 	section(&b, "What speaks against it", against(s), maxSection)
 	if len(d.Known) > 0 {
-		section(&b, "Known of the pods", d.Known, maxSection)
+		section(&b, "Known of the pods", sentences(d.Known), maxSection)
 	}
 	section(&b, "Not known", notKnown(d), maxSection)
 	section(&b, "What to do", toDo(d, s), maxSection)
@@ -53,6 +53,14 @@ func section(b *strings.Builder, title string, lines []string, room int) {
 		}
 		b.WriteString("  " + line + "\n")
 	}
+}
+
+func sentences(lines []string) []string {
+	var ended []string
+	for _, line := range lines {
+		ended = append(ended, line+".")
+	}
+	return ended
 }
 
 // happened tells the timeline; of a long one the worst, in order.

@@ -105,7 +105,7 @@ func reaches(r *v1alpha1.BlastRadius) string {
 	case r.ClusterAdmin:
 		return "everything, as cluster-admin"
 	case nothing(r):
-		return "nothing by RBAC as read, without groups of people and other authorizers"
+		return "nothing by RBAC as read"
 	}
 	return fmt.Sprintf("%s in %s, exec into %s, %s", several(r.Secrets, "Secret"), several(r.Namespaces, "namespace"), several(r.PodsExec, "pod"), several(r.Nodes, "node"))
 }

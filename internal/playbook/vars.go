@@ -24,7 +24,7 @@ import (
 //	who: the actor as people write it, such as shop/web for a ServiceAccount
 //	deed: what it did, for sentences: "create configmaps in namespace shop"
 //	about: whom the alert is about, for sentences: "shop/web in namespace shop", and of
-//	  sensors the workload or pod
+//	  sensors the workload, maybe by its pod
 type Alert map[string]any
 
 // NewAlert returns the variables of an alert that came through a source of that format.

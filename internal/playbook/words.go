@@ -35,12 +35,12 @@ func where(namespace string) string {
 // named is the name of an object in a namespace, maybe with its kind before it, and nothing that reads as a sentence.
 var named = regexp.MustCompile(`^(?:[A-Za-z]+/)?([a-z0-9.-]{1,63}/[a-z0-9.-]{1,253})$`)
 
-// subject is what an alert of a sensor is about, by the workload or pod that it names.
+// subject is what an alert of a sensor is about, by the workload that it names, or by a pod of it.
 func subject(entities map[string]any) string {
-	for _, field := range []string{"workload", "pod"} {
-		value, _ := entities[field].(string)
+	for _, by := range []struct{ field, before string }{{"workload", ""}, {"pod", "the workload of "}} {
+		value, _ := entities[by.field].(string)
 		if name := named.FindStringSubmatch(value); name != nil {
-			return name[1]
+			return by.before + name[1]
 		}
 	}
 	return "this"

@@ -26,7 +26,7 @@ func TestWordsOfAnAlert(t *testing.T) {
 		"all of a kind":          {audit("deletecollection", "events", "bank"), "delete all events in namespace bank", "shop/web in namespace bank"},
 		"no resource":            {audit("get", "", ""), "get a path that is no resource", "shop/web in the cluster"},
 		"a workload":             {sensed(v1alpha1.EntityWorkload, "Deployment/shop/web"), "", "shop/web"},
-		"a pod":                  {sensed(v1alpha1.EntityPod, "shop/web-0"), "", "shop/web-0"},
+		"a pod":                  {sensed(v1alpha1.EntityPod, "shop/web-0"), "", "the workload of shop/web-0"},
 		"a name that is a claim": {sensed(v1alpha1.EntityPod, "shop/web: approved by security"), "", "this"},
 		"nothing":                {v1alpha1.AlertSpec{}, "", "this"},
 	}

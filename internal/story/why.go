@@ -87,7 +87,7 @@ func Reach(r *v1alpha1.BlastRadius) string {
 	}
 	text := strings.Join(parts, ", ")
 	if r.Secrets+r.Namespaces+r.PodsExec+r.Nodes == 0 {
-		text = "nothing beyond itself"
+		text = "nothing by RBAC as read"
 	}
 	if len(r.Worst) > 0 {
 		text += "; worst: " + strings.Join(r.Worst, ", ")
