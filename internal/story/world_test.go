@@ -77,7 +77,7 @@ func attack() *v1alpha1.Investigation {
 			Priority: v1alpha1.PriorityP1, Verdict: v1alpha1.TruePositive, Severity: v1alpha1.SeverityCritical,
 			SeverityReason: "alert a4 states High; raised for what it reaches: 212 Secrets in 14 namespaces, exec into 61 pods, 3 nodes (question universal/permissions)",
 			Intent:         "Credential Access, towards Impact", IntentReason: "alert a2 shows T1552.007; its rights open 3 nodes (question universal/permissions)",
-			PriorityReason:      "probability 99.9 %; severity Critical; criticality not stated; reach: 212 Secrets in 14 namespaces, exec into 61 pods, 3 nodes (question universal/permissions)",
+			PriorityReason:      "probability over 99.9 %; severity Critical; criticality not stated; reach: 212 Secrets in 14 namespaces, exec into 61 pods, 3 nodes (question universal/permissions)",
 			ProbabilityPermille: ptr.To[int32](999), Score: ptr.To[int32](306), Prior: ptr.To[int32](-54),
 			PriorReason: "2 of 9 graded cases of rule “cluster-admin-bound” were attacks, recent ones count more: effective 0.9 of 6.5; " +
 				"with severity Critical as 2 cases more: (0.9 + 2 x 50.0 %) / (6.5 + 2)",
