@@ -65,7 +65,7 @@ func (b blockDestination) plan(ctx context.Context, c *cluster, request connecto
 	if err != nil {
 		return connectors.Plan{}, err
 	}
-	found, around, err := c.vicinity(ctx, k.target)
+	found, around, err := c.vicinity(ctx, k.target, c.policiesLately)
 	if err != nil {
 		return connectors.Plan{}, err
 	}

@@ -41,7 +41,7 @@ func (isolatePod) plan(ctx context.Context, c *cluster, request connectors.Reque
 		around, err = c.surroundings(ctx, pod(a.Pod, "").Namespace)
 		return err
 	})
-	found, policies, err := c.amid(ctx, pod(a.Pod, ""))
+	found, policies, err := c.amid(ctx, pod(a.Pod, ""), c.policiesLately)
 	if err != nil {
 		return connectors.Plan{}, err
 	}

@@ -52,6 +52,8 @@ func TestWhatMayBeAMomentOld(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := request("isolate-pod", "pod", w.namespace+"/web-0")
+	w.create(t, w.deploymentOf("web", map[string]string{"app": "web"}))
+	workload := request("isolate-workload", "kind", "Deployment", "namespace", w.namespace, "name", "web")
 	steps := []struct {
 		name string
 		do   func()
@@ -62,6 +64,8 @@ func TestWhatMayBeAMomentOld(t *testing.T) {
 		{"a question soon after", func() { ask(t, c, "network-rules", "pod", w.namespace+"/web-0") }, []string{"networkpolicies NotOlderThan"}},
 		{"an observation soon after", func() { wantObserved(t, c, r, plan(t, c, r), "Absent") },
 			[]string{"networkpolicies", "networkpolicies NotOlderThan", "pods", "services NotOlderThan"}},
+		{"an observation of a workload", func() { wantObserved(t, c, workload, plan(t, c, workload), "Absent") },
+			[]string{"networkpolicies", "networkpolicies NotOlderThan", "pods", "pods", "services NotOlderThan", "services NotOlderThan"}},
 		{"a plan much later", func() { now.SetTime(now.Now().Add(time.Second)); plan(t, c, r) }, []string{"networkpolicies", "pods", "services"}},
 	}
 	for _, step := range steps {

@@ -43,8 +43,8 @@ type enclosure struct {
 func (a *quarantining) describe() operation.Operation { return a.operation }
 
 // meant is the target, what would cut it off, and the namespace around it.
-func (a *quarantining) meant(ctx context.Context, c *cluster, target v1alpha1.TargetReference) (cut, enclosure, error) {
-	found, around, err := c.vicinity(ctx, target)
+func (a *quarantining) meant(ctx context.Context, c *cluster, target v1alpha1.TargetReference, list policyLister) (cut, enclosure, error) {
+	found, around, err := c.vicinity(ctx, target, list)
 	if err != nil {
 		return cut{}, enclosure{}, err
 	}
@@ -81,7 +81,7 @@ func (a *quarantining) plan(ctx context.Context, c *cluster, request connectors.
 	if err != nil {
 		return connectors.Plan{}, err
 	}
-	k, f, err := a.meant(ctx, c, target)
+	k, f, err := a.meant(ctx, c, target, c.policiesLately)
 	if err != nil {
 		return connectors.Plan{}, err
 	}
@@ -148,7 +148,7 @@ func (a *quarantining) execute(ctx context.Context, c *cluster, request connecto
 
 // observe asks again which policies hold: one that was added since allows something.
 func (a *quarantining) observe(ctx context.Context, c *cluster, _ connectors.Request, target v1alpha1.TargetReference) (connectors.Effect, error) {
-	k, f, err := a.meant(ctx, c, target)
+	k, f, err := a.meant(ctx, c, target, c.policies)
 	if gone(err) || err == nil && sameObject(f.target, target) != nil {
 		return connectors.EffectUnknown, nil
 	}

@@ -19,13 +19,16 @@ type vicinity struct {
 	policies []networkingv1.NetworkPolicy
 }
 
+// policyLister lists the policies of a namespace: as they are, or as they lately were.
+type policyLister func(ctx context.Context, namespace string) ([]networkingv1.NetworkPolicy, error)
+
 // vicinity reads an object and lists the namespace that it is in, or is, at the
 // same time: an attacker has until the last answer.
-func (c *cluster) vicinity(ctx context.Context, target v1alpha1.TargetReference) (found *unstructured.Unstructured, v vicinity, err error) {
+func (c *cluster) vicinity(ctx context.Context, target v1alpha1.TargetReference, list policyLister) (found *unstructured.Unstructured, v vicinity, err error) {
 	var missing error
 	var reads errgroup.Group
 	reads.Go(func() error {
-		found, v.policies, missing = c.amid(ctx, target)
+		found, v.policies, missing = c.amid(ctx, target, list)
 		return missing
 	})
 	reads.Go(func() (err error) {
@@ -37,7 +40,7 @@ func (c *cluster) vicinity(ctx context.Context, target v1alpha1.TargetReference)
 }
 
 // amid reads an object and the policies around it.
-func (c *cluster) amid(ctx context.Context, target v1alpha1.TargetReference) (found *unstructured.Unstructured, policies []networkingv1.NetworkPolicy, err error) {
+func (c *cluster) amid(ctx context.Context, target v1alpha1.TargetReference, list policyLister) (found *unstructured.Unstructured, policies []networkingv1.NetworkPolicy, err error) {
 	var missing error
 	var reads errgroup.Group
 	reads.Go(func() error {
@@ -45,7 +48,7 @@ func (c *cluster) amid(ctx context.Context, target v1alpha1.TargetReference) (fo
 		return missing
 	})
 	reads.Go(func() (err error) {
-		policies, err = c.policiesLately(ctx, cmp.Or(target.Namespace, target.Name))
+		policies, err = list(ctx, cmp.Or(target.Namespace, target.Name))
 		return err
 	})
 	err = reads.Wait()

@@ -121,9 +121,9 @@ func (v *shop) capturedBefore(destroyed *v1alpha1.ResponseAction) {
 	capture := v.action("capture-evidence", destroyed.Status.Plan.Target.Name, v1alpha1.ReasonSucceeded)
 	of := capture.Status.Plan.Target
 	if capture.Spec.RequestedBy != response.CaptureRequester(destroyed) || of.UID != destroyed.Status.Plan.Target.UID ||
-		destroyed.Status.Execution.StartedAt.Before(&capture.Status.Result.FinishedAt) {
-		v.t.Errorf("%s was begun at %s on %s; %s captured %s at %s", destroyed.Name, destroyed.Status.Execution.StartedAt, destroyed.Status.Plan.Target.UID,
-			capture.Name, of.UID, capture.Status.Result.FinishedAt)
+		destroyed.Status.Execution.IntentIndex <= *capture.Status.Result.LogIndex {
+		v.t.Errorf("%s was begun by entry %d on %s; %s captured %s by entry %d", destroyed.Name, destroyed.Status.Execution.IntentIndex, destroyed.Status.Plan.Target.UID,
+			capture.Name, of.UID, *capture.Status.Result.LogIndex)
 	}
 }
 
