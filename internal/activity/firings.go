@@ -71,7 +71,8 @@ func (f Firing) everywhere() (who string) {
 	if f.Actor != "" || f.Image == "" {
 		return ""
 	}
-	return "image"
+	image, _ := imageOf(f.Image)
+	return bounded("image\x00" + image) // an owner each: none crowds out another
 }
 
 // known is the habit that is known before a moment: its own or, if that began within the
