@@ -28,9 +28,25 @@ type Use struct {
 	With *runtime.RawExtension `json:"with,omitempty"`
 }
 
+// Variable is an expression with a name, so that conditions need not repeat it.
+type Variable struct {
+	// name of the variable, by which conditions use it: variables.<name>.
+	// +required
+	// +kubebuilder:validation:Pattern=`^[a-z][A-Za-z0-9]*$`
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name,omitempty"`
+
+	// expression is CEL over alert, case, answers and the variables further up.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=2048
+	Expression string `json:"expression,omitempty"`
+}
+
 // Weigh is a weight that a finding carries when its condition holds.
 type Weigh struct {
-	// if is CEL over answer, alert and case.
+	// if is CEL over answer, answers, alert, case and variables.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=2048
@@ -99,7 +115,7 @@ type ProposedAction struct {
 	// +kubebuilder:validation:MaxLength=40
 	ID string `json:"id,omitempty"`
 
-	// when is CEL over verdict, probability, alert, case and answers.
+	// when is CEL over verdict, probability, alert, case, answers and variables.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=2048
@@ -240,6 +256,13 @@ type PlaybookSpec struct {
 	// +optional
 	// +kubebuilder:default=Enabled
 	Mode PlaybookMode `json:"mode,omitempty"`
+
+	// variables are named expressions for the conditions of weights and actions.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=32
+	Variables []Variable `json:"variables,omitempty"`
 
 	// questions to ask.
 	// +optional

@@ -22,6 +22,7 @@ import (
 type Env struct {
 	env       *cel.Env
 	variables []string
+	named     []*cel.InlineVariable
 }
 
 // NewEnv declares variables by name.
@@ -56,6 +57,7 @@ type Program struct {
 	source  string
 	program cel.Program
 	ast     *cel.Ast
+	named   []string
 	// loops: it is evaluated against the clock.
 	loops bool
 }
@@ -66,6 +68,10 @@ func (e *Env) Compile(source string) (*Program, error) {
 	if issues.Err() != nil {
 		return nil, fmt.Errorf("CEL does not compile: %w", issues.Err())
 	}
+	checked, named, err := e.writeOut(checked)
+	if err != nil {
+		return nil, fmt.Errorf("CEL does not compile: %w", err)
+	}
 	if err := amplifies(checked); err != nil {
 		return nil, fmt.Errorf("CEL does not compile: %w", err)
 	}
@@ -73,7 +79,7 @@ func (e *Env) Compile(source string) (*Program, error) {
 	if err != nil {
 		return nil, fmt.Errorf("CEL does not compile: %w", err)
 	}
-	return &Program{env: e, source: source, program: program, ast: checked, loops: loops(checked)}, nil
+	return &Program{env: e, source: source, program: program, ast: checked, named: named, loops: loops(checked)}, nil
 }
 
 // Source is the expression as it was written.

@@ -17,9 +17,10 @@ var ErrUnknownOperation = errors.New("unknown operation")
 
 // What expressions may use, by place.
 var (
-	alertEnv  = expr.MustEnv("alert")
-	weighEnv  = expr.MustEnv("answer", "answers", "alert", "case")
-	actionEnv = expr.MustEnv("verdict", "probability", "alert", "case", "answers")
+	alertEnv    = expr.MustEnv("alert")
+	variableEnv = expr.MustEnv("answers", "alert", "case")
+	weighEnv    = expr.MustEnv("answer", "answers", "alert", "case")
+	actionEnv   = expr.MustEnv("verdict", "probability", "alert", "case", "answers")
 )
 
 // Playbook is compiled and safe for concurrent use.
@@ -29,6 +30,7 @@ type Playbook struct {
 
 	mode      v1alpha1.PlaybookMode
 	match     *expr.Program
+	variables *variables
 	questions []*question
 	actions   []*action
 	tests     []v1alpha1.PlaybookTest
@@ -80,8 +82,12 @@ func compile(name string, spec v1alpha1.PlaybookSpec, catalog operation.Catalog)
 		// What refers to a question that does not compile cannot be judged.
 		return nil, errors.Join(append(errs, err)...)
 	}
+	p.variables, err = compileVariables(spec.Variables, byID)
+	if err != nil {
+		return nil, errors.Join(append(errs, err)...)
+	}
 	for i, q := range p.questions {
-		if err := q.compileWeights(p.match, byID); err != nil {
+		if err := q.compileWeights(p, byID); err != nil {
 			errs = append(errs, fmt.Errorf("spec.questions[%d].%w", i, err))
 		}
 	}
@@ -156,13 +162,13 @@ func compileQuestion(spec v1alpha1.Question, catalog operation.Catalog) (*questi
 	return q, nil
 }
 
-func (q *question) compileWeights(match *expr.Program, byID map[string]*question) error {
+func (q *question) compileWeights(p *Playbook, byID map[string]*question) error {
 	for i, spec := range q.spec.Weigh {
-		condition, err := weighEnv.Condition(spec.If)
+		condition, err := p.variables.weigh.Condition(spec.If)
 		if err != nil {
 			return fmt.Errorf("weigh[%d].if: %w", i, err)
 		}
-		because, err := weighEnv.Template(spec.Because)
+		because, err := p.variables.weigh.Template(spec.Because)
 		if err != nil {
 			return fmt.Errorf("weigh[%d].because: %w", i, err)
 		}
@@ -176,7 +182,7 @@ func (q *question) compileWeights(match *expr.Program, byID map[string]*question
 		}
 		w := &weight{spec: spec, condition: condition, because: because, untrusted: q.untrusted(condition, byID)}
 		if spec.Decibans < 0 {
-			w.untrusted = append(w.untrusted, chosen(match, q.when)...)
+			w.untrusted = append(w.untrusted, chosen(p.match, q.when)...)
 		}
 		q.weigh = append(q.weigh, w)
 	}
@@ -187,7 +193,7 @@ func (p *Playbook) compileActions(specs []v1alpha1.ProposedAction, byID map[stri
 	taken := map[string]bool{}
 	var errs []error
 	for i, spec := range specs {
-		a, err := compileAction(spec, byID, catalog)
+		a, err := compileAction(spec, p.variables.action, byID, catalog)
 		if err == nil && taken[spec.ID] {
 			err = fmt.Errorf("id: %q is taken by an earlier action", spec.ID)
 		}
@@ -214,13 +220,13 @@ func checkAfter(spec v1alpha1.ProposedAction, above map[string]bool) error {
 	return nil
 }
 
-func compileAction(spec v1alpha1.ProposedAction, byID map[string]*question, catalog operation.Catalog) (*action, error) {
+func compileAction(spec v1alpha1.ProposedAction, env *expr.Env, byID map[string]*question, catalog operation.Catalog) (*action, error) {
 	a := &action{spec: spec}
 	var err error
-	if a.operation, a.with, err = compileUse(actionEnv, catalog, spec.Use, v1alpha1.OperationWrite); err != nil {
+	if a.operation, a.with, err = compileUse(env, catalog, spec.Use, v1alpha1.OperationWrite); err != nil {
 		return nil, err
 	}
-	if a.when, err = actionEnv.Condition(spec.When); err != nil {
+	if a.when, err = env.Condition(spec.When); err != nil {
 		return nil, fmt.Errorf("when: %w", err)
 	}
 	if err := checkAnswers(a.when, byID); err != nil {

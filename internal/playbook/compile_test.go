@@ -38,6 +38,12 @@ func TestCompileErrors(t *testing.T) {
 		"an action's condition":          {`{match: "true", actions: [{id: a, when: "verdict", use: {connector: cluster, operation: isolate, with: {pod: a/b}}}, {id: b, when: "'x'", use: {connector: cluster, operation: isolate, with: {pod: a/b}}}]}`, "spec.actions[1].when: CEL must be a condition", false},
 		"an action after none":           {`{match: "true", actions: [{id: a, when: "true", after: [{id: b}], use: {connector: cluster, operation: isolate, with: {pod: a/b}}}, {id: b, when: "true", use: {connector: cluster, operation: isolate, with: {pod: a/b}}}]}`, `spec.actions[0].after[0].id: there is no action "b" further up`, false},
 		"an action after itself":         {`{match: "true", actions: [{id: a, when: "true", after: [{id: a}], use: {connector: cluster, operation: isolate, with: {pod: a/b}}}]}`, `spec.actions[0].after[0].id: there is no action "a" further up`, false},
+		"two variables of one name":      {`{match: "true", variables: [{name: v, expression: "true"}, {name: v, expression: "false"}]}`, `spec.variables[1].name: "v" is taken`, false},
+		"a variable does not compile":    {`{match: "true", variables: [{name: v, expression: "alert."}]}`, "spec.variables[0].expression: CEL does not compile", false},
+		"a variable knows no answer":     {`{match: "true", variables: [{name: v, expression: "answer.privileged"}]}`, "spec.variables[0].expression: CEL does not compile", false},
+		"a variable reads no question":   {`{match: "true", variables: [{name: v, expression: "answers.p.privileged"}]}`, "spec.variables[0].expression: answers.p: no question has this id", false},
+		"a variable uses a later one":    {`{match: "true", variables: [{name: v, expression: "variables.w"}, {name: w, expression: "true"}]}`, "spec.variables[0].expression: CEL does not compile", false},
+		"a variable that is unknown":     {question + `weigh: [{if: variables.v, decibans: 1, because: b}]}]}`, "spec.questions[0].weigh[0].if: CEL does not compile", false},
 		"an action reads no such answer": {`{match: "true", actions: [{id: a, when: "answers.q.privileged", use: {connector: cluster, operation: isolate, with: {pod: a/b}}}]}`, "spec.actions[0].when: answers.q: no question has this id", false},
 	}
 	for name, tt := range tests {

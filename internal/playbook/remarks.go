@@ -42,6 +42,7 @@ func (p *Playbook) Remarks() []check.Remark {
 		found = check.Condition("spec.match", p.match, domains)
 	}
 	found = append(found, unknownNames("spec.match", p.match)...)
+	found = append(found, p.variables.remarks(p.used())...)
 	if len(p.questions)+len(p.actions) == 0 {
 		found = append(found, check.Warningf(check.RuleNoEffect, "spec", "neither asks nor proposes anything"))
 	}

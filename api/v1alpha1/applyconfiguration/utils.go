@@ -144,6 +144,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.TimelineEntryApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Use"):
 		return &apiv1alpha1.UseApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Variable"):
+		return &apiv1alpha1.VariableApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Waiting"):
 		return &apiv1alpha1.WaitingApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Weigh"):

@@ -1126,6 +1126,14 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - name
+    - name: variables
+      type:
+        list:
+          elementType:
+            namedType: com.github.tocsin-dev.tocsin.api.v1alpha1.Variable
+          elementRelationship: associative
+          keys:
+          - name
 - name: com.github.tocsin-dev.tocsin.api.v1alpha1.PlaybookTest
   map:
     fields:
@@ -1480,6 +1488,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: with
       type:
         namedType: __untyped_atomic_
+- name: com.github.tocsin-dev.tocsin.api.v1alpha1.Variable
+  map:
+    fields:
+    - name: expression
+      type:
+        scalar: string
+    - name: name
+      type:
+        scalar: string
 - name: com.github.tocsin-dev.tocsin.api.v1alpha1.Verdict
   scalar: string
 - name: com.github.tocsin-dev.tocsin.api.v1alpha1.Waiting

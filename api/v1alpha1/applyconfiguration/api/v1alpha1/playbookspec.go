@@ -15,6 +15,8 @@ type PlaybookSpecApplyConfiguration struct {
 	Match *string `json:"match,omitempty"`
 	// mode of the playbook.
 	Mode *apiv1alpha1.PlaybookMode `json:"mode,omitempty"`
+	// variables are named expressions for the conditions of weights and actions.
+	Variables []VariableApplyConfiguration `json:"variables,omitempty"`
 	// questions to ask.
 	Questions []QuestionApplyConfiguration `json:"questions,omitempty"`
 	// actions to propose.
@@ -42,6 +44,19 @@ func (b *PlaybookSpecApplyConfiguration) WithMatch(value string) *PlaybookSpecAp
 // If called multiple times, the Mode field is set to the value of the last call.
 func (b *PlaybookSpecApplyConfiguration) WithMode(value apiv1alpha1.PlaybookMode) *PlaybookSpecApplyConfiguration {
 	b.Mode = &value
+	return b
+}
+
+// WithVariables adds the given value to the Variables field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Variables field.
+func (b *PlaybookSpecApplyConfiguration) WithVariables(values ...*VariableApplyConfiguration) *PlaybookSpecApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithVariables")
+		}
+		b.Variables = append(b.Variables, *values[i])
+	}
 	return b
 }
 

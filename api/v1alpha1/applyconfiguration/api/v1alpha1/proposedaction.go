@@ -13,7 +13,7 @@ import (
 type ProposedActionApplyConfiguration struct {
 	// id of the action; it becomes part of the ResponseAction's name.
 	ID *string `json:"id,omitempty"`
-	// when is CEL over verdict, probability, alert, case and answers.
+	// when is CEL over verdict, probability, alert, case, answers and variables.
 	When *string `json:"when,omitempty"`
 	// use names the operation.
 	Use *UseApplyConfiguration `json:"use,omitempty"`

@@ -11,7 +11,7 @@ import (
 //
 // Weigh is a weight that a finding carries when its condition holds.
 type WeighApplyConfiguration struct {
-	// if is CEL over answer, alert and case.
+	// if is CEL over answer, answers, alert, case and variables.
 	If *string `json:"if,omitempty"`
 	// decibans of the finding: 10 makes an attack ten times as likely, -10 a tenth. At most 20 either way count.
 	Decibans *int32 `json:"decibans,omitempty"`
