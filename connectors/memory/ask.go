@@ -121,12 +121,13 @@ func imageNovelty(_ context.Context, m *Memory, arguments map[string]any) (map[s
 	if err != nil {
 		return nil, err
 	}
-	found, ok := m.activity.Image(m.namespace, text(arguments, "namespace"), text(arguments, "image"), before)
+	inNamespace := text(arguments, "namespace")
+	found, ok := m.activity.Image(m.namespace, inNamespace, text(arguments, "image"), before)
 	if !ok {
 		return nil, nil
 	}
 	answer := familiarity(found.Familiarity)
-	answer["image"], answer["registry"] = found.Repository, found.RegistryName
+	answer["namespace"], answer["image"], answer["registry"] = inNamespace, found.Repository, found.RegistryName
 	answer["namespaceNew"] = found.NamespaceNew
 	answer["registrySeenBefore"], answer["registryKnownHours"] = found.Registry.SeenBefore, found.Registry.Known.Hours()
 	return answer, nil

@@ -222,7 +222,7 @@ func TestAsk(t *testing.T) {
 		},
 		"a known image": {
 			operation: "image-novelty", arguments: map[string]any{"image": "ghcr.io/shop/web:2", "namespace": "shop", "before": "2026-03-01T12:00:00Z"},
-			want: usual(map[string]any{"image": "ghcr.io/shop/web", "registry": "ghcr.io", "namespaceNew": false, "registrySeenBefore": true, "registryKnownHours": 48.0}),
+			want: usual(map[string]any{"namespace": "shop", "image": "ghcr.io/shop/web", "registry": "ghcr.io", "namespaceNew": false, "registrySeenBefore": true, "registryKnownHours": 48.0}),
 		},
 		"a new image, where memory knows none": {
 			namespace: "other", operation: "image-novelty", arguments: map[string]any{"image": "nginx", "namespace": "shop", "before": "2026-03-01T12:00:00Z"},

@@ -37,6 +37,7 @@ var ofDestination = with(ofWorkload, map[string]string{
 
 var ofImage = with(familiar, map[string]string{
 	"image":              `{"type": "string", "description": "without tag and digest"}`,
+	"namespace":          `{"type": "string"}`,
 	"registry":           `{"type": "string"}`,
 	"registrySeenBefore": `{"type": "boolean"}`,
 	"namespaceNew":       `{"type": "boolean", "description": "of the namespace no image was known a day before"}`,
