@@ -45,10 +45,12 @@ var habits = []operation.Operation{
 			}}`,
 		Result: object(map[string]string{
 			"names":  `{"type": "array", "maxItems": 8, "items": {"type": "string"}, "description": "title, or names of attributes"}`,
-			"varied": `{"type": "array", "maxItems": 64, "items": {"type": "string"}, "description": "names of those that have a new shape too often to tell anything"}`,
+			"varied": `{"type": "array", "maxItems": 64, "items": {"type": "string"}, "description": "names of those that have a new shape too often to tell anything, or one of a kind that they had before"}`,
 			"values": `{"type": "array", "maxItems": 8, "items": {"type": "string"}, "description": "in the same order"}`,
+			"near":   `{"type": "array", "maxItems": 8, "items": {"type": "string"}, "description": "names of those that differ from known ones in a word"}`,
+			"nearly": `{"type": "array", "maxItems": 8, "items": {"type": "string"}, "description": "their values, in the same order"}`,
 		}),
-		Untrusted: []string{"names", "values", "varied"},
+		Untrusted: []string{"names", "values", "near", "nearly", "varied"},
 	},
 	{
 		Name: "origin", Mode: v1alpha1.OperationRead,
@@ -135,12 +137,20 @@ func unfamiliar(_ context.Context, m *Memory, arguments map[string]any) (map[str
 		e, _ := item.(map[string]any)
 		alert.Entities = append(alert.Entities, v1alpha1.Entity{Type: v1alpha1.EntityType(text(e, "type")), Value: text(e, "value")})
 	}
-	found, varied := m.activity.Unfamiliar(m.namespace, firing(arguments), alert, before)
-	var names, values []string
-	for _, u := range found {
-		names, values = append(names, u.Name), append(values, u.Value)
+	found := m.activity.Unfamiliar(m.namespace, firing(arguments), alert, before)
+	names, values := told(found.New)
+	near, nearly := told(found.Near)
+	return map[string]any{
+		"names": orEmpty(names), "values": orEmpty(values), "near": orEmpty(near), "nearly": orEmpty(nearly),
+		"varied": orEmpty(found.Varied[:min(len(found.Varied), 64)]),
+	}, nil
+}
+
+func told(details []activity.Unfamiliar) (names, values []string) {
+	for _, d := range details {
+		names, values = append(names, d.Name), append(values, d.Value)
 	}
-	return map[string]any{"names": orEmpty(names), "values": orEmpty(values), "varied": orEmpty(varied[:min(len(varied), 64)])}, nil
+	return names, values
 }
 
 func origin(_ context.Context, m *Memory, arguments map[string]any) (map[string]any, error) {

@@ -165,12 +165,12 @@ func TestAsk(t *testing.T) {
 		"a detail that is not as ever": {
 			operation: "unfamiliar", arguments: map[string]any{"source": "audit", "rule": "copied", "actor": "alice", "namespace": "shop", "before": "2026-03-01T12:00:00Z",
 				"title": "", "attributes": map[string]any{"user": "alice", "namespace": "shop", "command": "curl evil.example"}},
-			want: map[string]any{"names": []any{"command"}, "values": []any{"curl evil.example"}, "varied": []any{}},
+			want: map[string]any{"names": []any{"command"}, "values": []any{"curl evil.example"}, "near": []any{}, "nearly": []any{}, "varied": []any{}},
 		},
 		"details of a rule that never fired": {
 			operation: "unfamiliar", arguments: map[string]any{"source": "audit", "rule": "new", "actor": "alice", "before": "2026-03-01T12:00:00Z",
 				"title": "", "attributes": map[string]any{"command": "curl"}},
-			want: map[string]any{"names": []any{}, "values": []any{}, "varied": []any{}},
+			want: map[string]any{"names": []any{}, "values": []any{}, "near": []any{}, "nearly": []any{}, "varied": []any{}},
 		},
 		"a habit of nobody": {
 			operation: "recurrence", arguments: map[string]any{"source": "falco", "rule": "shell", "before": "2026-03-01T12:00:00Z"},

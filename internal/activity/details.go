@@ -3,7 +3,6 @@ package activity
 import (
 	"maps"
 	"net/netip"
-	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -49,9 +48,6 @@ func details(spec v1alpha1.AlertSpec) []detail {
 			found = append(found, detail{name, value, shape(value)})
 		}
 	}
-	if command := commandOf(spec.Attributes); command != "" {
-		found = append(found, detail{"command", command, shape(command)})
-	}
 	for _, e := range spec.Entities {
 		if e.Type == v1alpha1.EntityContainerImage || e.Type == v1alpha1.EntityFile {
 			value := e.Value
@@ -62,20 +58,6 @@ func details(spec v1alpha1.AlertSpec) []detail {
 		}
 	}
 	return found
-}
-
-// commandOf a session in a pod, as its request names it.
-func commandOf(attributes map[string]string) string {
-	switch attributes["resource"] {
-	case "pods/exec", "pods/attach":
-	default:
-		return ""
-	}
-	asked, err := url.Parse(attributes["requestURI"])
-	if err != nil {
-		return attributes["requestURI"]
-	}
-	return strings.Join(asked.Query()["command"], " ")
 }
 
 // nameless is the title without the names that attributes have as well.
@@ -179,6 +161,15 @@ func addressShape(text string) string {
 // Unfamiliar is a detail of an alert that is not as ever.
 type Unfamiliar struct{ Name, Value string }
 
+// Differences are the details of an alert that are not as ever.
+type Differences struct {
+	// New has hardly anything of what was known, Near differs from it in a word.
+	New, Near []Unfamiliar
+	// Varied are names of details that have a new shape too often to tell anything, or one of a
+	// kind that they had before.
+	Varied []string
+}
+
 // rare are attributes that say something by being there at all.
 var rare = []string{"impersonatedUser", "dryRun", "forwardedFor", "proc.is_exe_upper_layer", "looks"}
 
@@ -186,14 +177,14 @@ var rare = []string{"impersonatedUser", "dryRun", "forwardedFor", "proc.is_exe_u
 // the rule fired about the same: of those that hardly ever had a new shape. By Good and
 // Turing's estimate (Good, Biometrika 40, 1953) the chance of a shape that was never seen
 // is the share of those that were seen once.
-// Varied are the details that have a new shape too often to tell anything, or one that
-// fits the others. Of the alert only title, attributes and entities are read.
-func (m *Memory) Unfamiliar(namespace string, f Firing, alert v1alpha1.AlertSpec, before time.Time) (found []Unfamiliar, varied []string) {
+// Of the alert only title, attributes and entities are read.
+func (m *Memory) Unfamiliar(namespace string, f Firing, alert v1alpha1.AlertSpec, before time.Time) Differences {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	var found Differences
 	t, ok := m.tenants[namespace]
 	if !ok {
-		return nil, nil
+		return found
 	}
 	who, what := f.known(t, before)
 	fired := t.firings.about(who, what, before).Hours
@@ -203,20 +194,54 @@ func (m *Memory) Unfamiliar(namespace string, f Firing, alert v1alpha1.AlertSpec
 	}
 	owner := t.details.owners[ownerOf(who, what)]
 	if fired == 0 {
-		return nil, nil
+		return found
 	}
 	usual := shapesOf(owner, before)
+	everywhere := t.shapesOfImage(f, before)
 	for _, d := range details(alert) {
 		known := usual[d.name]
-		switch {
-		case known == nil && !slices.Contains(rare, d.name), known != nil && known.has[d.shape], d.value == "", len(found) == maxUnfamiliar:
-		case known != nil && (float64(len(known.once)) > constant*float64(fired) || known.fits(d.shape)):
-			varied = append(varied, d.name)
-		default:
-			found = append(found, Unfamiliar{Name: d.name, Value: auditevent.Bounded(d.value, maxShape)})
+		if wider := everywhere[d.name]; wider != nil && (known == nil || !known.has[d.shape]) && (wider.has[d.shape] || wider.resemblance(d) > strange) {
+			known = wider
 		}
+		if known == nil && !slices.Contains(rare, d.name) || known != nil && known.has[d.shape] || d.value == "" {
+			continue
+		}
+		found.add(d, known, fired)
 	}
-	return found, varied
+	found.New = apart(found.New)
+	return found
+}
+
+// apart leaves out what another detail tells as well, such as the address of a connection.
+func apart(details []Unfamiliar) []Unfamiliar {
+	return slices.DeleteFunc(slices.Clone(details), func(d Unfamiliar) bool {
+		return slices.ContainsFunc(details, func(other Unfamiliar) bool {
+			return len(other.Value) > len(d.Value) && slices.Contains(separate(other.Value), d.Value)
+		})
+	})
+}
+
+// separate parts of a value: the addresses and words of a connection.
+func separate(value string) []string {
+	return strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(" :>", r) })
+}
+
+// add a detail that has a shape which is not known.
+func (f *Differences) add(d detail, known *shapes, fired int) {
+	alike := strange
+	if known != nil {
+		alike = known.resemblance(d)
+	}
+	told := Unfamiliar{Name: d.name, Value: auditevent.Bounded(d.value, maxShape)}
+	switch {
+	case known != nil && float64(len(known.once)) > constant*float64(fired), alike == ofKind:
+		f.Varied = append(f.Varied, d.name)
+	case len(f.New)+len(f.Near) == maxUnfamiliar:
+	case alike == near:
+		f.Near = append(f.Near, told)
+	default:
+		f.New = append(f.New, told)
+	}
 }
 
 // shapes of one detail: those that it has, and the hours in which one was seen that was
@@ -224,6 +249,15 @@ func (m *Memory) Unfamiliar(namespace string, f Firing, alert v1alpha1.AlertSpec
 type shapes struct {
 	has  map[string]bool
 	once map[int32]bool
+}
+
+// shapesOfImage are those of all that runs the same image, where that is a habit.
+func (t *tenant) shapesOfImage(f Firing, before time.Time) map[string]*shapes {
+	who, what := f.ofImage(t, before)
+	if who == "" || !t.firings.about(who, what, before).Usual() {
+		return nil
+	}
+	return shapesOf(t.details.owners[ownerOf(who, what)], before)
 }
 
 // shapesOf the details of a habit as they were known until a day before a moment, by name.

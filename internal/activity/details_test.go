@@ -139,11 +139,10 @@ func TestUnfamiliar(t *testing.T) {
 			if test.edit != nil {
 				test.edit(&spec)
 			}
-			got, _ := m.Unfamiliar("soc", firingOf(spec), spec, noon)
-			if diff := cmp.Diff(test.want, got); diff != "" {
+			if diff := cmp.Diff(test.want, m.Unfamiliar("soc", firingOf(spec), spec, noon).New); diff != "" {
 				t.Errorf("unfamiliar (-want +got):\n%s", diff)
 			}
-			if got, _ := m.Unfamiliar("other", firingOf(spec), spec, noon); got != nil {
+			if got := m.Unfamiliar("other", firingOf(spec), spec, noon); got.New != nil {
 				t.Errorf("another tenant knows %v", got)
 			}
 		})
@@ -159,7 +158,7 @@ func TestUnfamiliarIsBounded(t *testing.T) {
 	}
 	rememberScribbles(m, 40, noon.Add(-25*time.Hour), usual)
 	spec := scribbles(7, strange)
-	if got, _ := m.Unfamiliar("soc", firingOf(spec), spec, noon); len(got) != maxUnfamiliar {
+	if got := m.Unfamiliar("soc", firingOf(spec), spec, noon).New; len(got) != maxUnfamiliar {
 		t.Errorf("%d: %v", len(got), got)
 	}
 }
@@ -203,10 +202,10 @@ func FuzzUnfamiliar(f *testing.F) {
 			alert.FirstSeen.Time = noon.Add(-time.Duration(hour+25) * time.Hour)
 			old.RecordFiring("soc", alert)
 		}
-		if got, _ := young.Unfamiliar("soc", asked, v1alpha1.AlertSpec{Title: other, Attributes: map[string]string{attribute: other}}, noon); got != nil && !slices.Contains(rare, attribute) {
+		if got := young.Unfamiliar("soc", asked, v1alpha1.AlertSpec{Title: other, Attributes: map[string]string{attribute: other}}, noon).New; got != nil && !slices.Contains(rare, attribute) {
 			t.Errorf("a young habit tells of %v", got)
 		}
-		if got, _ := old.Unfamiliar("soc", asked, alert, noon); got != nil {
+		if got := old.Unfamiliar("soc", asked, alert, noon); got.New != nil || got.Near != nil {
 			t.Errorf("what is as ever is unfamiliar: %v", got)
 		}
 	})

@@ -191,10 +191,15 @@ const (
 	// so long ago, is usual.
 	usualHours = 4
 	usualSince = 14 * 24 * time.Hour
+	// steadyHours and steadySince: so is what hardly ever stopped for so long.
+	steadyHours = 48
+	steadySince = 7 * 24 * time.Hour
 )
 
-// Usual is what has happened again and again for weeks.
-func (f Familiarity) Usual() bool { return f.Hours >= usualHours && f.Known >= usualSince }
+// Usual is what has happened again and again for weeks, or all the time for a week.
+func (f Familiarity) Usual() bool {
+	return f.Hours >= usualHours && f.Known >= usualSince || f.Hours >= steadyHours && f.Known >= steadySince
+}
 
 // about tells how familiar a habit was.
 func (t *table) about(who, what string, before time.Time) Familiarity {

@@ -47,7 +47,7 @@ func weighAll(findings []Finding) []weighed {
 }
 
 // Groups of findings that compare with what is usual.
-var habits = []string{"novelty", "origin", "details", "breadth", "content", "dropped"}
+var habits = []string{"novelty", "origin", "details", "breadth", "content", "craft", "dropped"}
 
 // notAsEver begins the note of a habit that does not count, before what is unlike it.
 const notAsEver = "it is not as ever: "

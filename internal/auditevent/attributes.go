@@ -1,6 +1,7 @@
 package auditevent
 
 import (
+	"net/url"
 	"strconv"
 	"strings"
 )
@@ -16,7 +17,7 @@ func (e Event) Attributes() map[string]string {
 		"namespace": e.Object.Namespace, "name": e.Object.Name,
 		"user": e.User.Name, "impersonatedUser": e.Impersonated.Name,
 		"userAgent": e.UserAgent, "requestURI": e.URI, "forwardedFor": strings.Join(e.Forwarded, ","),
-		"auditID": e.ID, "level": e.Level,
+		"auditID": e.ID, "level": e.Level, "command": e.command(),
 	}
 	if e.Code != 0 {
 		all["code"] = strconv.Itoa(e.Code)
@@ -32,4 +33,16 @@ func (e Event) Attributes() map[string]string {
 		all[name] = Bounded(value, maxAttribute)
 	}
 	return all
+}
+
+// command that a session in a pod runs. What cannot be read is told as it is.
+func (e Event) command() string {
+	if path := e.Object.Path(); path != "pods/exec" && path != "pods/attach" {
+		return ""
+	}
+	asked, err := url.Parse(e.URI)
+	if err != nil {
+		return e.URI
+	}
+	return strings.Join(asked.Query()["command"], " ")
 }

@@ -238,3 +238,22 @@ func TestJSONPatchSaysWhatItSets(t *testing.T) {
 		})
 	}
 }
+
+func TestCommand(t *testing.T) {
+	tests := map[string]struct{ resource, subresource, uri, want string }{
+		"of a session":        {"pods", "exec", "/api/v1/namespaces/shop/pods/web-0/exec?command=sh&command=-c&command=id%3B+ls&stdin=true", "sh -c id; ls"},
+		"none":                {"pods", "attach", "/api/v1/namespaces/shop/pods/web-0/attach?stdin=true", ""},
+		"of something else":   {"services", "proxy", "/api/v1/namespaces/shop/services/web/proxy?command=sh", ""},
+		"that cannot be read": {"pods", "exec", "/exec?command=%zz", ""},
+		"in no address":       {"pods", "exec", "%zz?command=sh", "%zz?command=sh"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			e := Event{URI: tt.uri}
+			e.Object.Resource, e.Object.Subresource = tt.resource, tt.subresource
+			if got := e.Attributes()["command"]; got != tt.want {
+				t.Errorf("command %q, want %q", got, tt.want)
+			}
+		})
+	}
+}

@@ -61,7 +61,7 @@ func details(pairs ...string) fields {
 	for i := 0; i < len(pairs); i += 2 {
 		names, values = append(names, pairs[i]), append(values, pairs[i+1])
 	}
-	return fields{"names": names, "values": values, "varied": []any{}}
+	return fields{"names": names, "values": values, "near": []any{}, "nearly": []any{}, "varied": []any{}}
 }
 
 func origin(more fields) fields {

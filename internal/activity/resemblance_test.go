@@ -1,0 +1,76 @@
+package activity
+
+import (
+	"testing"
+	"time"
+)
+
+func TestResemblance(t *testing.T) {
+	tcpdump := []string{"tcpdump -ni eth0 -c 9 port 53", "tcpdump -ni any host a", "tcpdump -ni eth0 port 443 or port 80"}
+	install := []string{
+		"install -m 600 -o gls /run/keys/gls.pub /home/gls/.ssh/authorized_keys",
+		"install -m 600 -o raben /run/keys/raben.pub /home/raben/.ssh/authorized_keys",
+	}
+	tests := map[string]struct {
+		name  string
+		known []string
+		value string
+		want  resemblance
+	}{
+		"one word in several places":       {"proc.cmdline", install, "install -m 600 -o rhenus /run/keys/rhenus.pub /home/rhenus/.ssh/authorized_keys", ofKind},
+		"one word, in one place only":      {"fd.name", []string{"/home/gls/.ssh/keys"}, "/home/raben/.ssh/keys", strange},
+		"a word that many are after":       {"proc.cmdline", install, "install -m 600 -o root /run/keys/root.pub /home/root/.ssh/authorized_keys", strange},
+		"a file that many are after":       {"fd.name", []string{"/host/etc/security/a", "/host/etc/security/b", "/host/etc/security/c"}, "/host/etc/security/shadow", strange},
+		"called as needed":                 {"proc.cmdline", tcpdump, "tcpdump -ni eth0 -c 20 port 5432 and tcp[tcpflags] & tcp-rst != 0", ofKind},
+		"called with an option of its own": {"proc.cmdline", tcpdump, "tcpdump -ni eth0 -z evil", strange},
+		"called for what many are after":   {"proc.cmdline", tcpdump, "tcpdump -ni eth0 -c 9 /root/x", strange},
+		"called twice is too few":          {"proc.cmdline", tcpdump[:2], "tcpdump -ni eth0", strange},
+		"another program":                  {"proc.cmdline", tcpdump, "dump -ni eth0", strange},
+		"no program":                       {"title", []string{"Shell a", "Shell b c", "Shell d e f"}, "Shell g", strange},
+		"a shell runs anything":            {"proc.cmdline", []string{"/bin/sh -c a", "/bin/sh -c b c", "/bin/sh -c d e f"}, "/bin/sh -c g h i j", strange},
+		"other folders to look through":    {"proc.cmdline", []string{"grep -r -e a: -e b: -e c: /host/etc /host/tmp"}, "grep -r -e a: -e b: -e c: /host/opt /host/srv", near},
+		"folders that many are after":      {"proc.cmdline", []string{"grep -r -e a: -e b: -e c: /host/etc /host/tmp"}, "grep -r -e a: -e b: -e c: /host/root /host/srv", strange},
+		"too much of little":               {"proc.cmdline", []string{"cat /data/orders"}, "cat /data/customers", strange},
+		"another state":                    {"proc.cmdline", []string{"sh -c /scripts/changed.sh postgres true master"}, "sh -c /scripts/changed.sh postgres true replica", near},
+		"another script":                   {"proc.cmdline", []string{"sh -c /scripts/changed.sh postgres true master"}, "sh -c /tmp/changed.sh postgres true master", strange},
+		"another host":                     {"proc.cmdline", []string{"backup --all --to backup.example --quiet"}, "backup --all --to evil.example --quiet", strange},
+		"another user of a host":           {"proc.cmdline", []string{"backup --all --to a@backup --quiet"}, "backup --all --to a@evil --quiet", strange},
+		"another address nearby":           {"fd.name", []string{"10.0.0.9:40000->140.82.121.36:443"}, "10.0.0.9:40000->140.82.112.36:443", near},
+		"another address far away":         {"fd.name", []string{"10.0.0.9:40000->140.82.121.36:443"}, "10.0.0.9:40000->203.0.113.36:443", strange},
+		"another port nearby":              {"fd.name", []string{"10.0.0.9:40000->140.82.121.36:443"}, "10.0.0.9:40000->140.82.112.36:4444", strange},
+		"nothing":                          {"proc.cmdline", tcpdump, "", strange},
+		"of nothing":                       {"proc.cmdline", nil, "tcpdump", strange},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := &shapes{has: map[string]bool{}}
+			for _, known := range test.known {
+				s.has[shape(known)] = true
+			}
+			if got := s.resemblance(detail{test.name, test.value, shape(test.value)}); got != test.want {
+				t.Errorf("resemblance(%q) is %d, want %d", test.value, got, test.want)
+			}
+		})
+	}
+}
+
+func TestUsual(t *testing.T) {
+	tests := map[string]struct {
+		of   Familiarity
+		want bool
+	}{
+		"for weeks, now and then":        {Familiarity{Hours: 4, Known: 14 * 24 * time.Hour}, true},
+		"for weeks, hardly ever":         {Familiarity{Hours: 3, Known: 60 * 24 * time.Hour}, false},
+		"for a week, all the time":       {Familiarity{Hours: 48, Known: 7 * 24 * time.Hour}, true},
+		"for a week, now and then":       {Familiarity{Hours: 47, Known: 7 * 24 * time.Hour}, false},
+		"for some days, every hour":      {Familiarity{Hours: 100, Known: 6 * 24 * time.Hour}, false},
+		"nothing of the kind was before": {Familiarity{}, false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := test.of.Usual(); got != test.want {
+				t.Errorf("usual: %t", got)
+			}
+		})
+	}
+}
