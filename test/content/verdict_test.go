@@ -43,7 +43,7 @@ func ofDestination(hours, knownHours float64, outside bool) fields {
 }
 
 func ofImage(hours, knownHours, registryKnownHours float64) fields {
-	return familiar(hours, knownHours, fields{"image": "ghcr.io/shop/web", "registry": "ghcr.io", "namespaceNew": false, "registrySeenBefore": registryKnownHours > 0, "registryKnownHours": registryKnownHours})
+	return familiar(hours, knownHours, fields{"namespace": "shop", "image": "ghcr.io/shop/web", "registry": "ghcr.io", "namespaceNew": false, "registrySeenBefore": registryKnownHours > 0, "registryKnownHours": registryKnownHours})
 }
 
 func rate(requests, denied, peak, peakDenied, spans float64) fields {

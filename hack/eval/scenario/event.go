@@ -45,6 +45,9 @@ func filledAudit(given map[string]any, id string, at time.Time) map[string]any {
 	if name, ok := given["user"].(string); ok {
 		e["user"] = user(name)
 	}
+	if who, _ := e["user"].(map[string]any); given["userAgent"] == nil && strings.HasPrefix(fmt.Sprint(who["username"]), "system:node:") {
+		e["userAgent"] = "kubelet/v1.37.2 (linux/amd64) kubernetes/0000000"
+	}
 	if ref, ok := e["objectRef"].(map[string]any); ok && ref["apiVersion"] == nil {
 		ref = maps.Clone(ref)
 		ref["apiVersion"] = "v1"

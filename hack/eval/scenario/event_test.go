@@ -53,6 +53,13 @@ func TestBody(t *testing.T) {
 		want       map[string]any
 	}{
 		"an event that is short": {Observation{Audit: map[string]any{"verb": "get", "user": "alice"}}, SourceAudit, event(nil)},
+		"a node's client": {
+			Observation{Audit: map[string]any{"verb": "get", "user": "system:node:node-1"}}, SourceAudit,
+			event(map[string]any{
+				"user":      map[string]any{"username": "system:node:node-1", "groups": []any{"system:nodes", "system:authenticated"}},
+				"userAgent": "kubelet/v1.37.2 (linux/amd64) kubernetes/0000000",
+			}),
+		},
 		"a creation, with what was sent": {
 			Observation{Audit: map[string]any{"verb": "create", "user": "alice", "objectRef": map[string]any{"resource": "pods"}, "requestObject": map[string]any{}}}, SourceAudit,
 			event(map[string]any{
