@@ -1,6 +1,7 @@
 package activity
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -73,4 +74,22 @@ func TestUsual(t *testing.T) {
 			}
 		})
 	}
+}
+
+// FuzzResemblance: no text makes what many are after one of its kind.
+func FuzzResemblance(f *testing.F) {
+	f.Add("proc.cmdline", "tcpdump -ni eth0", "tcpdump -i any", "tcpdump port 53", "tcpdump -ni", "")
+	f.Add("fd.name", "/home/a/.ssh/keys", "/home/b/.ssh/keys", "/home/c/.ssh/keys", "/home/", "/.ssh/keys")
+	f.Add("fd.name", "10.0.0.9:40000->140.82.121.36:443", "", "", "10.0.0.9:40000->140.82.112.36:443", "")
+	f.Fuzz(func(t *testing.T, name, a, b, c, before, after string) {
+		known := strings.ToLower(a + b + c)
+		if strings.Contains(known, "shadow") {
+			return
+		}
+		s := &shapes{has: map[string]bool{shape(a): true, shape(b): true, shape(c): true}}
+		value := before + "shadow" + after
+		if shape := shape(value); strings.Contains(shape, "shadow") && s.resemblance(detail{name, value, shape}) != strange {
+			t.Errorf("%q resembles %q, %q, %q", value, a, b, c)
+		}
+	})
 }
