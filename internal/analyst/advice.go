@@ -36,10 +36,14 @@ func notKnown(d Dossier) []string {
 		}
 		return lines
 	}
-	if len(lines) == 0 {
-		lines = append(lines, fmt.Sprintf("All %d questions were answered.", len(d.Questions)))
+	left := limits(d)
+	switch {
+	case len(lines) == 0 && len(left) == 0:
+		lines = append(lines, fmt.Sprintf("Nothing that was asked: all %d questions were answered.", len(d.Questions)))
+	case len(lines) == 0:
+		lines = append(lines, fmt.Sprintf("All %d questions were answered, and leave this open.", len(d.Questions)))
 	}
-	return append(lines, limits(d)...)
+	return append(lines, left...)
 }
 
 // limits of what was answered.

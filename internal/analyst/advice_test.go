@@ -57,18 +57,18 @@ func TestNotKnown(t *testing.T) {
 		want    []string
 	}{
 		"nothing was asked": {Dossier{}, []string{"Everything except the alerts: no question was asked."}},
-		"all is known":      {Dossier{Questions: asked, Stakes: Stakes{Criticality: "low", Reach: some}}, []string{"All 2 questions were answered."}},
+		"all is known":      {Dossier{Questions: asked, Stakes: Stakes{Criticality: "low", Reach: some}}, []string{"Nothing that was asked: all 2 questions were answered."}},
 		"one failed":        {Dossier{Questions: asked, Unanswered: []string{"Is it? no"}, Stakes: Stakes{Criticality: "low", Reach: some}}, []string{"Is it? no."}},
 		"neither reach nor criticality": {Dossier{Questions: asked}, []string{
-			"All 2 questions were answered.", "How far the identities reach: no question told.",
+			"All 2 questions were answered, and leave this open.", "How far the identities reach: no question told.",
 			"How critical the targets are: none states it by its label soc.tocsin.dev/criticality.",
 		}},
 		"no rights are seen, and it acted": {Dossier{Questions: asked, Alerts: did("201"), Stakes: Stakes{Criticality: "low", Reach: none, ReachFrom: "p"}}, []string{
-			"All 2 questions were answered.", "How far the identities reach: RBAC as read opens them no Secret, change, command or node, and yet they acted; groups of people and other authorizers are not read (question p).",
+			"All 2 questions were answered, and leave this open.", "How far the identities reach: RBAC as read opens them no Secret, change, command or node, and yet they acted; groups of people and other authorizers are not read (question p).",
 		}},
-		"no rights are seen, and it was refused": {Dossier{Questions: asked, Alerts: did("403"), Stakes: Stakes{Criticality: "low", Reach: none}}, []string{"All 2 questions were answered."}},
+		"no rights are seen, and it was refused": {Dossier{Questions: asked, Alerts: did("403"), Stakes: Stakes{Criticality: "low", Reach: none}}, []string{"Nothing that was asked: all 2 questions were answered."}},
 		"memories, old and young": {Dossier{Questions: asked, Stakes: Stakes{Criticality: "low", Reach: some}, Memories: []Memory{{"a", 1}, {"b", 168}, {"c", 100}}}, []string{
-			"All 2 questions were answered.", "What is usual: to a young memory much is new (a 1 hour, c 100 hours).",
+			"All 2 questions were answered, and leave this open.", "What is usual: to a young memory much is new (a 1 hour, c 100 hours).",
 		}},
 	}
 	for name, tt := range tests {

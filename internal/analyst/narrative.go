@@ -196,11 +196,14 @@ func speaking(s v1alpha1.InvestigationStatus, forIt bool) []string {
 }
 
 func evidenceLine(e v1alpha1.Evidence, all []v1alpha1.Evidence) string {
-	line := fmt.Sprintf("%s: %s (%s)", e.ID, found(e, 420), decibans(e.Weight))
-	if e.Note != "" {
-		line += ", " + noted(e.Note, all)
+	told := found(e, 420)
+	switch {
+	case e.Note == "":
+		return fmt.Sprintf("%s: %s (%s).", e.ID, told, decibans(e.Weight))
+	case e.Weight == 0:
+		return fmt.Sprintf("%s: %s (not counted: %s).", e.ID, told, noted(e.Note, all))
 	}
-	return line + "."
+	return fmt.Sprintf("%s: %s (%s; %s).", e.ID, told, decibans(e.Weight), noted(e.Note, all))
 }
 
 // found is what evidence says, in quotes if somebody else may have worded it.

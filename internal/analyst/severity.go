@@ -49,7 +49,7 @@ func Severity(alerts []v1alpha1.Alert, verdict v1alpha1.Verdict, stakes Stakes) 
 		}
 	}
 	if benign(verdict) {
-		return v1alpha1.SeverityInformational, reason + "; nothing is left of it after the verdict"
+		return v1alpha1.SeverityInformational, reason + "; a benign verdict leaves none of it"
 	}
 	// Fatal is for who sees the damage; it is never concluded.
 	most := max(stated.Rank(), v1alpha1.SeverityCritical.Rank())

@@ -31,8 +31,8 @@ func TestSeverity(t *testing.T) {
 			"alert a states Informational; an attack is Medium at least"},
 		"an attack with the cluster":   {v1alpha1.SeverityLow, v1alpha1.TruePositive, Stakes{Reach: everything}, v1alpha1.SeverityCritical, "is Critical"},
 		"the same is not certain":      {v1alpha1.SeverityLow, v1alpha1.Undetermined, Stakes{Reach: everything}, v1alpha1.SeverityMedium, "as cluster-admin"},
-		"expected":                     {v1alpha1.SeverityCritical, v1alpha1.BenignPositive, Stakes{Criticality: CriticalityHigh, Reach: everything}, v1alpha1.SeverityInformational, "alert a states Critical, the most of 2; nothing is left of it after the verdict"},
-		"did not happen":               {v1alpha1.SeverityCritical, v1alpha1.FalsePositive, Stakes{}, v1alpha1.SeverityInformational, "nothing is left of it after the verdict"},
+		"expected":                     {v1alpha1.SeverityCritical, v1alpha1.BenignPositive, Stakes{Criticality: CriticalityHigh, Reach: everything}, v1alpha1.SeverityInformational, "alert a states Critical, the most of 2; a benign verdict leaves none of it"},
+		"did not happen":               {v1alpha1.SeverityCritical, v1alpha1.FalsePositive, Stakes{}, v1alpha1.SeverityInformational, "a benign verdict leaves none of it"},
 		"a severity that nobody knows": {"Apocalyptic", v1alpha1.Undetermined, Stakes{}, v1alpha1.SeverityInformational, "states Informational"},
 	}
 	for name, tt := range tests {
