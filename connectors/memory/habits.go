@@ -44,11 +44,11 @@ var habits = []operation.Operation{
 				"attributes": {"type": "object", "additionalProperties": {"type": "string"}, "description": "of the alert"}
 			}}`,
 		Result: object(map[string]string{
-			"names":  `{"type": "array", "maxItems": 8, "items": {"type": "string"}, "description": "title, or names of attributes"}`,
+			"names":  `{"type": "array", "maxItems": 16, "items": {"type": "string"}, "description": "title, or names of attributes"}`,
 			"varied": `{"type": "array", "maxItems": 64, "items": {"type": "string"}, "description": "names of those that have a new shape too often to tell anything, or one of a kind that they had before"}`,
-			"values": `{"type": "array", "maxItems": 8, "items": {"type": "string"}, "description": "in the same order"}`,
-			"near":   `{"type": "array", "maxItems": 8, "items": {"type": "string"}, "description": "names of those that differ from known ones in a word"}`,
-			"nearly": `{"type": "array", "maxItems": 8, "items": {"type": "string"}, "description": "their values, in the same order"}`,
+			"values": `{"type": "array", "maxItems": 16, "items": {"type": "string"}, "description": "in the same order"}`,
+			"near":   `{"type": "array", "maxItems": 16, "items": {"type": "string"}, "description": "names of those that differ from known ones in a word"}`,
+			"nearly": `{"type": "array", "maxItems": 16, "items": {"type": "string"}, "description": "their values, in the same order"}`,
 		}),
 		Untrusted: []string{"names", "values", "near", "nearly", "varied"},
 	},

@@ -168,6 +168,9 @@ type Differences struct {
 	// Varied are names of details that have a new shape too often to tell anything, or one of a
 	// kind that they had before.
 	Varied []string
+
+	// resembled is how many were compared with all that is known of them, which takes long.
+	resembled int
 }
 
 // rare are attributes that say something by being there at all.
@@ -197,12 +200,8 @@ func (m *Memory) Unfamiliar(namespace string, f Firing, alert v1alpha1.AlertSpec
 		return found
 	}
 	usual := shapesOf(owner, before)
-	everywhere := t.shapesOfImage(f, before)
 	for _, d := range details(alert) {
 		known := usual[d.name]
-		if wider := everywhere[d.name]; wider != nil && (known == nil || !known.has[d.shape]) && (wider.has[d.shape] || wider.resemblance(d) > strange) {
-			known = wider
-		}
 		if known == nil && !slices.Contains(rare, d.name) || known != nil && known.has[d.shape] || d.value == "" {
 			continue
 		}
@@ -226,20 +225,24 @@ func separate(value string) []string {
 	return strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(" :>", r) })
 }
 
-// add a detail that has a shape which is not known.
+// add a detail that has a shape which is not known. What is told is bounded, but for commands.
 func (f *Differences) add(d detail, known *shapes, fired int) {
+	if known != nil && float64(len(known.once)) > constant*float64(fired) {
+		f.Varied = append(f.Varied, d.name)
+		return
+	}
 	alike := strange
-	if known != nil {
+	if known != nil && (f.resembled < maxUnfamiliar || isCommand(d.name)) {
+		f.resembled++
 		alike = known.resemblance(d)
 	}
 	told := Unfamiliar{Name: d.name, Value: auditevent.Bounded(d.value, maxShape)}
 	switch {
-	case known != nil && float64(len(known.once)) > constant*float64(fired), alike == ofKind:
+	case alike == ofKind:
 		f.Varied = append(f.Varied, d.name)
-	case len(f.New)+len(f.Near) == maxUnfamiliar:
-	case alike == near:
+	case alike == near && len(f.Near) < maxUnfamiliar:
 		f.Near = append(f.Near, told)
-	default:
+	case alike == strange && (len(f.New) < maxUnfamiliar || isCommand(d.name)):
 		f.New = append(f.New, told)
 	}
 }
@@ -249,15 +252,6 @@ func (f *Differences) add(d detail, known *shapes, fired int) {
 type shapes struct {
 	has  map[string]bool
 	once map[int32]bool
-}
-
-// shapesOfImage are those of all that runs the same image, where that is a habit.
-func (t *tenant) shapesOfImage(f Firing, before time.Time) map[string]*shapes {
-	who, what := f.ofImage(t, before)
-	if who == "" || !t.firings.about(who, what, before).Usual() {
-		return nil
-	}
-	return shapesOf(t.details.owners[ownerOf(who, what)], before)
 }
 
 // shapesOf the details of a habit as they were known until a day before a moment, by name.

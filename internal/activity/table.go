@@ -191,8 +191,8 @@ const (
 	// so long ago, is usual.
 	usualHours = 4
 	usualSince = 14 * 24 * time.Hour
-	// steadyHours and steadySince: so is what hardly ever stopped for so long.
-	steadyHours = 48
+	// steadyHours and steadySince: so is what hardly stopped for so long.
+	steadyHours = 96
 	steadySince = 7 * 24 * time.Hour
 )
 

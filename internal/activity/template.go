@@ -2,6 +2,7 @@ package activity
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -18,36 +19,74 @@ const (
 // same ones in which these differ from each other: sync --partner d, after a, b and c.
 // The shapes are a template with places for any word, as log parsers mine them (He et al.,
 // Drain, ICWS 2017). A word that stands in several places is put in once.
-func (s *shapes) fits(shape string) bool {
+func (s *shapes) fits(shape string, command bool) bool {
 	words := wordsOf(shape)
-	templates := map[string][]map[string]bool{}
+	if slices.ContainsFunc(words, tells) || command && executes(words) {
+		return false
+	}
+	templates := map[string]*template{}
 	for known := range s.has {
 		other := wordsOf(known)
 		d := differ(words, other)
-		if !d.like {
+		if !d.like || command && d.places[0] == 0 {
 			continue
 		}
 		key := fmt.Sprint(d.places)
 		if templates[key] == nil {
-			templates[key] = make([]map[string]bool, len(d.places))
+			templates[key] = newTemplate(len(d.places))
 		}
-		wanted := variants
-		if d.same >= muchAlike*len(d.exchanged) {
-			wanted = fewVariants
-		}
-		varied := true
-		for i, place := range d.places {
-			if templates[key][i] == nil {
-				templates[key][i] = map[string]bool{}
-			}
-			templates[key][i][other[place]] = true
-			varied = varied && len(templates[key][i]) >= wanted
-		}
-		if varied {
+		templates[key].add(d, other)
+	}
+	for _, t := range templates {
+		if t.varied() {
 			return true
 		}
 	}
 	return false
+}
+
+// executes says whether the words are of a command that can run or reach anything: its program
+// can, or another follows.
+func executes(words []string) bool {
+	program, rest := "", words
+	for i := 0; i+1 < len(words) && program == ""; i += 2 {
+		if strings.ContainsAny(words[i+1], " \t") || i+2 == len(words) {
+			program, rest = words[i], words[i:]
+		}
+	}
+	return anything(program) || slices.ContainsFunc(rest, func(w string) bool { return strings.ContainsAny(w, "|;&(`$\n<>") })
+}
+
+// template is what several shapes have in common.
+type template struct {
+	// seen are the known words of each place.
+	seen []map[string]bool
+	// same is how many words do not differ, and exchanged the most that were exchanged for others.
+	same, exchanged int
+}
+
+func newTemplate(places int) *template {
+	t := &template{seen: make([]map[string]bool, places)}
+	for i := range t.seen {
+		t.seen[i] = map[string]bool{}
+	}
+	return t
+}
+
+func (t *template) add(d difference, known []string) {
+	for i, place := range d.places {
+		t.seen[i][known[place]] = true
+	}
+	t.same, t.exchanged = d.same, max(t.exchanged, len(d.exchanged))
+}
+
+// varied says whether each place has enough known words.
+func (t *template) varied() bool {
+	wanted := variants
+	if t.same >= muchAlike*t.exchanged {
+		wanted = fewVariants
+	}
+	return !slices.ContainsFunc(t.seen, func(words map[string]bool) bool { return len(words) < wanted })
 }
 
 // wordsOf a shape: words, and between them what separates them.

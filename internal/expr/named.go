@@ -20,7 +20,7 @@ func (e *Env) With(name string, p *Program) (*Env, error) {
 	if err != nil {
 		return nil, err
 	}
-	alias := strings.ReplaceAll(name, ".", "_")
+	alias := "@" + strings.ReplaceAll(name, ".", "_") // no loop can have such a variable
 	part := cel.NewInlineVariableWithAlias(name, alias, p.ast)
 	return &Env{env: env, variables: e.variables, named: append(slices.Clone(e.named), part)}, nil
 }

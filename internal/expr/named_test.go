@@ -42,6 +42,7 @@ func TestNamed(t *testing.T) {
 		"of others":            {"variables.knownProgram", []string{"variables.knownProgram"}, []string{"actor"}, []string{"habit", "habit.usual"}, true},
 		"twice":                {"variables.hours > 2 && variables.hours < 9", []string{"variables.hours"}, nil, []string{"habit.hours"}, true},
 		"two beside the plain": {`variables.known && variables.program && alert.verb == "get"`, []string{"variables.known", "variables.program"}, []string{"actor", "verb"}, []string{"habit", "habit.usual"}, true},
+		"beside a like name":   {"[1].exists(variables_hours, variables_hours == 1 && variables.hours > 2 && variables.hours < 9)", []string{"variables.hours"}, nil, []string{"habit.hours"}, true},
 		"in a loop":            {"[1, 20].exists(n, variables.hours < n)", []string{"variables.hours"}, nil, []string{"habit.hours"}, true},
 	}
 	vars := map[string]any{
