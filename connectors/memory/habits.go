@@ -92,6 +92,7 @@ var habits = []operation.Operation{
 			"knownHours": `{"type": "number", "description": "how long before the time the actor was first seen; 0 if it was not"}`,
 			"peak":       `{"type": "integer", "description": "the most that it did for the first time in an hour before, but for its first day"}`,
 			"accepted":   `{"type": "integer", "description": "kinds of requests that it made for the first time"}`,
+			"elsewhere":  `{"type": "integer", "description": "of the accepted, those that it has made in several other namespaces"}`,
 			"refused":    `{"type": "integer", "description": "kinds of requests that it was refused and had never tried"}`,
 			"namespaces": `{"type": "integer", "description": "of both, in how many different ones"}`,
 			"deeds":      deedList,
@@ -174,7 +175,7 @@ func departures(_ context.Context, m *Memory, arguments map[string]any) (map[str
 	}
 	d := m.activity.Departures(m.namespace, text(arguments, "actor"), at)
 	return map[string]any{
-		"knownHours": d.Known.Hours(), "peak": int64(d.Peak), "accepted": int64(len(d.New)), "refused": int64(len(d.Refused)),
+		"knownHours": d.Known.Hours(), "peak": int64(d.Peak), "accepted": int64(len(d.New)), "elsewhere": int64(d.Elsewhere), "refused": int64(len(d.Refused)),
 		"namespaces": int64(d.Namespaces()), "deeds": inWords(d.New), "tries": inWords(d.Refused),
 	}, nil
 }

@@ -192,14 +192,14 @@ func TestAsk(t *testing.T) {
 		"something else": {
 			operation: "departures", arguments: map[string]any{"actor": builder, "at": "2026-03-01T12:00:00Z"},
 			want: map[string]any{
-				"knownHours": 240.0, "peak": int64(0), "accepted": int64(1), "refused": int64(1), "namespaces": int64(1),
+				"knownHours": 240.0, "peak": int64(0), "accepted": int64(1), "elsewhere": int64(0), "refused": int64(1), "namespaces": int64(1),
 				"deeds": []any{"create secrets in shop"}, "tries": []any{"list nodes in the cluster"},
 			},
 		},
 		"nothing at all": {
 			operation: "departures", arguments: map[string]any{"actor": "nobody", "at": "2026-03-01T12:00:00Z"},
 			want: map[string]any{
-				"knownHours": 0.0, "peak": int64(0), "accepted": int64(0), "refused": int64(0), "namespaces": int64(0), "deeds": []any{}, "tries": []any{},
+				"knownHours": 0.0, "peak": int64(0), "accepted": int64(0), "elsewhere": int64(0), "refused": int64(0), "namespaces": int64(0), "deeds": []any{}, "tries": []any{},
 			},
 		},
 		"a new process": {

@@ -10,6 +10,9 @@ import (
 // departing is how long before and after a moment departures are counted.
 const departing = time.Hour
 
+// maxCompared is how many departures are compared with all that the actor did.
+const maxCompared = 8
+
 // Deed is something that an actor does.
 type Deed struct{ Verb, Resource, Namespace string }
 
@@ -30,6 +33,8 @@ type Departures struct {
 	Peak int
 	// New are accepted, in the order in which they happened; Refused were never tried before and were refused.
 	New, Refused []Deed
+	// Elsewhere is how many of the accepted it has done in several other namespaces.
+	Elsewhere int
 }
 
 // Departures of an actor (a username) around a moment.
@@ -41,7 +46,13 @@ func (m *Memory) Departures(namespace, actor string, at time.Time) Departures {
 		return Departures{}
 	}
 	accepted, refused := departures(t.deeds, bounded(actor), at), departures(t.tries, bounded(actor), at)
-	return Departures{Known: max(accepted.Known, refused.Known), Peak: accepted.Peak, New: accepted.New, Refused: refused.New}
+	found := Departures{Known: max(accepted.Known, refused.Known), Peak: accepted.Peak, New: accepted.New, Refused: refused.New}
+	for _, deed := range found.New[:min(len(found.New), maxCompared)] {
+		if t.likeness(bounded(actor), deed, at).elsewhere {
+			found.Elsewhere++
+		}
+	}
+	return found
 }
 
 func departures(of *table, who string, at time.Time) Departures {

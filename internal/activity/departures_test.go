@@ -67,3 +67,20 @@ func TestDepartures(t *testing.T) {
 		})
 	}
 }
+
+// TestDeparturesElsewhere: who does something in two namespaces for weeks may do it in a third.
+func TestDeparturesElsewhere(t *testing.T) {
+	m := New(DefaultLimits)
+	const day = 24 * time.Hour
+	for i := range 10 {
+		for _, namespace := range []string{"shop", "pay"} {
+			m.Record("soc", event("delete", "persistentvolumeclaims", namespace, "x"), noon.Add(-time.Duration(20-i)*day))
+		}
+	}
+	m.Record("soc", event("delete", "persistentvolumeclaims", "new", "x"), noon)
+	m.Record("soc", event("delete", "secrets", "new", "x"), noon)
+	got := m.Departures("soc", web, noon)
+	if len(got.New) != 2 || got.Elsewhere != 1 {
+		t.Errorf("%d departures, %d of them done elsewhere: %v", len(got.New), got.Elsewhere, got.New)
+	}
+}

