@@ -21,14 +21,18 @@ const (
 // Drain, ICWS 2017). A word that stands in several places is put in once.
 func (s *shapes) fits(shape string, command bool) bool {
 	words := wordsOf(shape)
-	if slices.ContainsFunc(words, tells) || command && executes(words) {
+	program := -1
+	if command {
+		program = programAt(words)
+	}
+	if slices.ContainsFunc(words, tells) || command && executes(words[program:]) {
 		return false
 	}
 	templates := map[string]*template{}
 	for known := range s.has {
 		other := wordsOf(known)
 		d := differ(words, other)
-		if !d.like || command && d.places[0] == 0 {
+		if !d.like || d.places[0] <= program {
 			continue
 		}
 		key := fmt.Sprint(d.places)
@@ -45,16 +49,19 @@ func (s *shapes) fits(shape string, command bool) bool {
 	return false
 }
 
-// executes says whether the words are of a command that can run or reach anything: its program
-// can, or another follows.
-func executes(words []string) bool {
-	program, rest := "", words
-	for i := 0; i+1 < len(words) && program == ""; i += 2 {
-		if strings.ContainsAny(words[i+1], " \t") || i+2 == len(words) {
-			program, rest = words[i], words[i:]
+// programAt is the place of the name of a command's program, at the end of its path.
+func programAt(words []string) int {
+	for i := 1; i < len(words); i += 2 {
+		if strings.ContainsAny(words[i], " \t") {
+			return i - 1
 		}
 	}
-	return anything(program) || slices.ContainsFunc(rest, func(w string) bool { return strings.ContainsAny(w, "|;&(`$\n<>") })
+	return max(len(words)-2, 0)
+}
+
+// executes says whether a command can run or reach anything: its program can, or another follows.
+func executes(words []string) bool {
+	return len(words) > 0 && anything(words[0]) || slices.ContainsFunc(words, func(w string) bool { return strings.ContainsAny(w, "|;&(`$\n<>") })
 }
 
 // template is what several shapes have in common.

@@ -24,6 +24,7 @@ func TestShapesFit(t *testing.T) {
 		"two places that differed":       {[]string{"curl https://a.example/x/a.zip -o a", "curl https://b.example/x/b.zip -o a", "curl https://c.example/x/c.zip -o a"}, "curl https://d.example/x/d.zip -o a", false},
 		"two places of a program":        {[]string{"pull https://a.example/x/a.zip -o a", "pull https://b.example/x/b.zip -o a", "pull https://c.example/x/c.zip -o a"}, "pull https://d.example/x/d.zip -o a", true},
 		"another program each time":      {[]string{"cat /var/log/app/now", "tail /var/log/app/now", "head /var/log/app/now"}, "rm /var/log/app/now", false},
+		"a program elsewhere":            {[]string{"/opt/a/run --all --of it --now", "/opt/b/run --all --of it --now", "/opt/c/run --all --of it --now"}, "/opt/d/run --all --of it --now", false},
 		"what is piped on":               {[]string{"x -a /data/in/list | sort", "x -a /data/in/list | wc", "x -a /data/in/list | uniq"}, "x -a /data/in/list | bash", false},
 		"a place that many are after":    {[]string{"/host/etc/kubernetes/manifests/a", "/host/etc/kubernetes/manifests/b"}, "/host/etc/kubernetes/manifests/c", false},
 		"nothing but places":             {[]string{"ls", "df", "ps"}, "sh", false},
@@ -37,7 +38,7 @@ func TestShapesFit(t *testing.T) {
 			for _, known := range test.known {
 				s.has[known] = true
 			}
-			if got := s.fits(test.shape, !strings.HasPrefix(test.shape, "/")); got != test.want {
+			if got := s.fits(test.shape, strings.Contains(test.shape, " ")); got != test.want {
 				t.Errorf("fits(%q) is %t", test.shape, got)
 			}
 		})
