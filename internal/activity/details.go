@@ -211,18 +211,18 @@ func (m *Memory) Unfamiliar(namespace string, f Firing, alert v1alpha1.AlertSpec
 	return found
 }
 
-// apart leaves out what another detail tells as well, such as the address of a connection.
+// apart leaves out the address of a connection that is told as a whole. Nothing else is left out for
+// another's sake: what a program or a file is called tells by its name.
 func apart(details []Unfamiliar) []Unfamiliar {
 	return slices.DeleteFunc(slices.Clone(details), func(d Unfamiliar) bool {
-		return slices.ContainsFunc(details, func(other Unfamiliar) bool {
-			return len(other.Value) > len(d.Value) && slices.Contains(separate(other.Value), d.Value)
+		_, err := netip.ParseAddr(d.Value)
+		return err == nil && slices.ContainsFunc(details, func(other Unfamiliar) bool {
+			return other.Value != d.Value && slices.ContainsFunc(addresses(other.Value), func(span []int) bool {
+				host, _, _ := strings.Cut(other.Value[span[0]:span[1]], ":")
+				return host == d.Value
+			})
 		})
 	})
-}
-
-// separate parts of a value: the addresses and words of a connection.
-func separate(value string) []string {
-	return strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune(" :>", r) })
 }
 
 // add a detail that has a shape which is not known. What is told is bounded, but for commands.

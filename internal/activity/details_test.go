@@ -149,6 +149,30 @@ func TestUnfamiliar(t *testing.T) {
 	}
 }
 
+// TestApart: an address is told once, and what ran is told whatever else names it.
+func TestApart(t *testing.T) {
+	connection := Unfamiliar{"fd.name", "10.0.0.9:40000->203.0.113.7:443"}
+	tests := map[string]struct{ found, want []Unfamiliar }{
+		"the address of a connection": {[]Unfamiliar{connection, {"fd.sip", "203.0.113.7"}}, []Unfamiliar{connection}},
+		"another address":             {[]Unfamiliar{connection, {"fd.sip", "203.0.113.70"}}, []Unfamiliar{connection, {"fd.sip", "203.0.113.70"}}},
+		"an address alone, twice":     {[]Unfamiliar{{"a", "203.0.113.7"}, {"b", "203.0.113.7"}}, []Unfamiliar{{"a", "203.0.113.7"}, {"b", "203.0.113.7"}}},
+		"a program within a command": {
+			[]Unfamiliar{{"proc.cmdline", "/tmp/x -a"}, {"proc.exepath", "/tmp/x"}}, []Unfamiliar{{"proc.cmdline", "/tmp/x -a"}, {"proc.exepath", "/tmp/x"}},
+		},
+		"a command within a title": {
+			[]Unfamiliar{{"proc.cmdline", "xmrig"}, {"title", "it is xmrig"}}, []Unfamiliar{{"proc.cmdline", "xmrig"}, {"title", "it is xmrig"}},
+		},
+		"nothing": {},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, apart(test.found)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 // TestUnfamiliarIsBounded: no alert makes a long list.
 func TestUnfamiliarIsBounded(t *testing.T) {
 	m := New(DefaultLimits)
