@@ -225,7 +225,7 @@ func apart(details []Unfamiliar) []Unfamiliar {
 	})
 }
 
-// add a detail that has a shape which is not known. What is told is bounded, but for commands.
+// add a detail that has a shape which is not known. What is told is bounded, but for what tells what ran.
 func (f *Differences) add(d detail, known *shapes, fired int) {
 	if known != nil && float64(len(known.once)) > constant*float64(fired) {
 		f.Varied = append(f.Varied, d.name)
@@ -242,7 +242,7 @@ func (f *Differences) add(d detail, known *shapes, fired int) {
 		f.Varied = append(f.Varied, d.name)
 	case alike == near && len(f.Near) < maxUnfamiliar:
 		f.Near = append(f.Near, told)
-	case alike == strange && (len(f.New) < maxUnfamiliar || isCommand(d.name)):
+	case alike == strange && (len(f.New) < maxUnfamiliar || isCommand(d.name) || slices.Contains(telling, d.name)):
 		f.New = append(f.New, told)
 	}
 }

@@ -121,8 +121,13 @@ func TestNoDetailHidesACommand(t *testing.T) {
 		found.add(detail{name, "10.0.0.9->140.82.112.36:443", "10.0.0.9->140.82.112.36:443"}, known, 40)
 		found.add(detail{name, "x", "x"}, known, 40)
 	}
-	found.add(detail{"proc.cmdline", "bash -i", "bash -i"}, &shapes{has: map[string]bool{"run": true}}, 40)
-	if at := len(found.New) - 1; at < 0 || found.New[at].Name != "proc.cmdline" || at > maxUnfamiliar || len(found.Near) > maxUnfamiliar {
-		t.Errorf("the command is not told: %v, %v", found.New, found.Near)
+	for _, name := range []string{"command", "proc.cmdline", "proc.exepath"} {
+		found.add(detail{name, "bash -i", "bash -i"}, &shapes{has: map[string]bool{"run": true}}, 40)
+		if last := found.New[len(found.New)-1]; last.Name != name {
+			t.Errorf("%s is not told: %v", name, found.New)
+		}
+	}
+	if len(found.New) != maxUnfamiliar+3 || len(found.Near) > maxUnfamiliar {
+		t.Errorf("%d new and %d near are told", len(found.New), len(found.Near))
 	}
 }
