@@ -237,14 +237,21 @@ func (f *Differences) add(d detail, known *shapes, fired int) {
 		alike = known.resemblance(d)
 	}
 	told := Unfamiliar{Name: d.name, Value: auditevent.Bounded(d.value, maxShape)}
-	switch {
-	case alike == ofKind:
+	switch alike {
+	case ofKind:
 		f.Varied = append(f.Varied, d.name)
-	case alike == near && len(f.Near) < maxUnfamiliar:
-		f.Near = append(f.Near, told)
-	case alike == strange && (len(f.New) < maxUnfamiliar || isCommand(d.name) || slices.Contains(telling, d.name)):
-		f.New = append(f.New, told)
+	case near:
+		f.Near = appendTold(f.Near, told)
+	default:
+		f.New = appendTold(f.New, told)
 	}
+}
+
+func appendTold(list []Unfamiliar, told Unfamiliar) []Unfamiliar {
+	if len(list) >= maxUnfamiliar && !isCommand(told.Name) && !slices.Contains(telling, told.Name) {
+		return list
+	}
+	return append(list, told)
 }
 
 // shapes of one detail: those that it has, and the hours in which one was seen that was

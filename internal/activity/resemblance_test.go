@@ -116,6 +116,15 @@ func TestResemblanceIsSteady(t *testing.T) {
 // TestNoDetailHidesACommand: however many others an alert has.
 func TestNoDetailHidesACommand(t *testing.T) {
 	known := &shapes{has: map[string]bool{"10.0.0.9->140.82.121.36:443": true}}
+	var crowd Differences
+	for _, name := range strings.Fields("a b c d e f g h i j") {
+		crowd.add(detail{name, "10.0.0.9->140.82.112.36:443", "10.0.0.9->140.82.112.36:443"}, known, 40)
+	}
+	crowd.add(detail{"proc.cmdline", "run /a b c d", "run /a b c d"}, &shapes{has: map[string]bool{"run /a b c e": true}}, 40)
+	if last := crowd.Near[len(crowd.Near)-1]; len(crowd.Near) != maxUnfamiliar+1 || last.Name != "proc.cmdline" {
+		t.Errorf("a command that is nearly known is not told: %v", crowd.Near)
+	}
+
 	var found Differences
 	for _, name := range strings.Fields("a b c d e f g h i j") {
 		found.add(detail{name, "10.0.0.9->140.82.112.36:443", "10.0.0.9->140.82.112.36:443"}, known, 40)
