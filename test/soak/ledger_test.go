@@ -38,7 +38,7 @@ type edit struct {
 	path     string
 }
 
-// denial that the API server had accepted by then.
+// denial that the API server had accepted by then, by the clock that operators have.
 type denial struct {
 	action, digest string
 	at             time.Time
@@ -86,10 +86,10 @@ func (l *ledger) edited(path string, change func() error) {
 	l.edits = append(l.edits, edit{from, to, path})
 }
 
-func (l *ledger) denied(action, digest string) {
+func (l *ledger) denied(action, digest string, at time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.denials = append(l.denials, denial{action, digest, time.Now()})
+	l.denials = append(l.denials, denial{action, digest, at})
 }
 
 // touched says whether a person changed an object between two steps.

@@ -59,7 +59,7 @@ func (s *soak) vote(ctx context.Context, a *v1alpha1.ResponseAction, who string,
 		},
 	}
 	if s.cluster.Client.Create(ctx, ballot) == nil && decision == v1alpha1.Deny {
-		s.ledger.denied(a.Name, a.Status.Plan.Digest)
+		s.ledger.denied(a.Name, a.Status.Plan.Digest, s.clock.Now())
 	}
 }
 
